@@ -1,0 +1,57 @@
+//! Tables: named ones, directories of files, batches in memory.
+
+use crate::layout::ColumnStatistics;
+use arrow::datatypes::SchemaRef;
+use datafusion_expr::TableSource;
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Something rows can be read from.
+pub trait Table: Debug + Send + Sync {
+    /// For the planner to find out which kind it is.
+    fn as_any(&self) -> &dyn Any;
+
+    /// SQL types of the columns, names in lower case; Hive partition columns come last.
+    fn schema(&self) -> &SchemaRef;
+
+    /// Column names as the files or the user spell them, for output headers.
+    fn display_names(&self) -> &[String];
+
+    /// What is known of the rows without reading them.
+    fn statistics(&self) -> &TableStatistics;
+
+    /// What it is, for EXPLAIN and errors: a path or a name.
+    fn describe(&self) -> String;
+}
+
+/// What is known of a table's rows from its footers.
+#[derive(Debug, Clone, Default)]
+pub struct TableStatistics {
+    /// Rows; exact for Parquet and for batches in memory.
+    pub rows: f64,
+    /// Per column, in the order of the schema.
+    pub columns: Vec<ColumnStatistics>,
+}
+
+/// A table as the borrowed front end sees it.
+#[derive(Debug, Clone)]
+pub struct TableHandle(pub Arc<dyn Table>);
+
+impl TableSource for TableHandle {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.0.schema().clone()
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&datafusion_expr::Expr],
+    ) -> datafusion_common::Result<Vec<datafusion_expr::TableProviderFilterPushDown>> {
+        // The planner puts filters back above the scan where it must; the scan honours all others.
+        Ok(vec![datafusion_expr::TableProviderFilterPushDown::Exact; filters.len()])
+    }
+}

@@ -1,0 +1,169 @@
+//! Spill files: rows that did not fit the memory budget, as checked LZ4 blocks.
+//!
+//! ```text
+//!   file:  block block ...        block:  length u32 | crc32 u32 | Arrow IPC stream (LZ4), one batch
+//! ```
+//!
+//! The directory is private to the query, made when first needed and removed with its last file.
+
+use crate::error::{Error, Result};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+use arrow::ipc::{CompressionType, MetadataVersion};
+use parking_lot::Mutex;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where a query's spill files go.
+#[derive(Debug)]
+pub struct SpillDirectory {
+    parent: PathBuf,
+    made: Mutex<Option<Arc<tempfile::TempDir>>>,
+    written: AtomicU64,
+    limit: u64,
+}
+
+impl SpillDirectory {
+    /// Files go below `parent`, at most `limit` bytes of them.
+    pub fn new(parent: impl Into<PathBuf>, limit: u64) -> Arc<Self> {
+        Arc::new(Self { parent: parent.into(), made: Mutex::default(), written: AtomicU64::new(0), limit })
+    }
+
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// A new empty file for rows whose columns have the types of `schema` (storage types).
+    pub fn create(self: &Arc<Self>, schema: &Schema) -> Result<SpillWriter> {
+        let directory = {
+            let mut made = self.made.lock();
+            match &*made {
+                Some(directory) => directory.clone(),
+                None => {
+                    let fresh = tempfile::Builder::new().prefix("skep-spill-").tempdir_in(&self.parent);
+                    let fresh = Arc::new(fresh.map_err(|e| Error::io("make a spill directory in", &self.parent, e))?);
+                    made.insert(fresh).clone()
+                }
+            }
+        };
+        let named = tempfile::Builder::new().prefix("run-").tempfile_in(directory.path());
+        let (file, path) = named.map_err(|e| Error::io("create a spill file in", directory.path(), e))?.into_parts();
+        Ok(SpillWriter {
+            out: BufWriter::with_capacity(1 << 20, file),
+            schema: Arc::new(schema.clone()),
+            run: SpillRun { path, rows: 0, bytes: 0, _directory: directory },
+            owner: self.clone(),
+        })
+    }
+}
+
+/// A spill file being written.
+pub struct SpillWriter {
+    out: BufWriter<File>,
+    schema: SchemaRef,
+    run: SpillRun,
+    owner: Arc<SpillDirectory>,
+}
+
+impl SpillWriter {
+    /// Appends `rows` rows as one block. Returns the bytes written.
+    pub fn write(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<usize> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
+        let mut block = vec![0; 8];
+        let lz4 = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?
+            .try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+        let mut writer = StreamWriter::try_new_with_options(&mut block, &self.schema, lz4)?;
+        writer.write(&batch)?;
+        writer.finish()?;
+        drop(writer);
+        let body = &block[8..];
+        let length = u32::try_from(body.len()).map_err(|_| Error::internal("a spill block of over 4 GiB"))?;
+        let crc = crc32fast::hash(body);
+        block[..4].copy_from_slice(&length.to_le_bytes());
+        block[4..8].copy_from_slice(&crc.to_le_bytes());
+        let total = self.owner.written.fetch_add(block.len() as u64, Ordering::Relaxed) + block.len() as u64;
+        if total > self.owner.limit {
+            return Err(Error::memory(format!("the query's spill files would exceed {} MiB", self.owner.limit >> 20))
+                .with_hint("raise skep.spill.limit or skep.memory.limit"));
+        }
+        self.out.write_all(&block).map_err(|e| Error::io("write to spill file", &self.run.path, e))?;
+        self.run.rows += rows as u64;
+        self.run.bytes += block.len() as u64;
+        Ok(block.len())
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> Result<SpillRun> {
+        self.out.flush().map_err(|e| Error::io("write to spill file", &self.run.path, e))?;
+        Ok(self.run)
+    }
+}
+
+/// A complete spill file; removed on drop.
+#[derive(Debug)]
+pub struct SpillRun {
+    path: tempfile::TempPath,
+    rows: u64,
+    bytes: u64,
+    _directory: Arc<tempfile::TempDir>,
+}
+
+impl SpillRun {
+    /// Rows in the file.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Reads the file from its start. The run must outlive the reader's use or the reader keeps
+    /// the open file itself; several readers may exist.
+    pub fn read(&self) -> Result<SpillReader> {
+        let path: &Path = &self.path;
+        let file = File::open(path).map_err(|e| Error::io("open spill file", path, e))?;
+        Ok(SpillReader { input: BufReader::with_capacity(1 << 18, file), path: path.to_owned(), block: Vec::new() })
+    }
+}
+
+/// Reads a spill file block by block.
+pub struct SpillReader {
+    input: BufReader<File>,
+    path: PathBuf,
+    block: Vec<u8>,
+}
+
+impl SpillReader {
+    /// The next block, or none at the end.
+    pub fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let mut head = [0; 8];
+        match self.input.read_exact(&mut head[..1]) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(Error::io("read spill file", &self.path, error)),
+        }
+        self.input.read_exact(&mut head[1..]).map_err(|e| Error::io("read spill file", &self.path, e))?;
+        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let crc = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+        self.block.clear();
+        let read = (&mut self.input).take(length as u64).read_to_end(&mut self.block);
+        read.map_err(|e| Error::io("read spill file", &self.path, e))?;
+        if self.block.len() != length || crc32fast::hash(&self.block) != crc {
+            return Err(Error::data("a spill file was damaged after it was written").in_file(&self.path));
+        }
+        let mut reader = StreamReader::try_new(self.block.as_slice(), None)?;
+        match reader.next() {
+            Some(batch) => Ok(Some(batch?)),
+            None => Err(Error::data("a spill block holds no rows").in_file(&self.path)),
+        }
+    }
+}

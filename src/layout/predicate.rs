@@ -1,0 +1,45 @@
+//! Predicates that a scan may evaluate early, as the layers below expressions see them.
+
+use super::bounds::{Bounds, Truth};
+use crate::column::Column;
+use crate::error::Result;
+use arrow::buffer::BooleanBuffer;
+use std::fmt::Debug;
+
+/// A condition on some columns of a table. Implemented by compiled expressions and by the runtime
+/// filters that joins publish while they run.
+pub trait ScanPredicate: Debug + Send + Sync {
+    /// The columns it reads: positions in the table's schema, without repeats.
+    fn columns(&self) -> &[usize];
+
+    /// How EXPLAIN prints it.
+    fn describe(&self) -> String;
+
+    /// Whether it can be evaluated yet. A runtime filter is ready when its join has built; once
+    /// ready it stays so. A filter that turned out useless may say no again.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Whether evaluation can fail on a value (casts, arithmetic). A fallible predicate must not be
+    /// evaluated on rows that a predicate before it in the list rejects.
+    fn is_fallible(&self) -> bool {
+        false
+    }
+
+    /// What bounds alone tell. `Truth::Always` and `Truth::Never` must be certain.
+    fn check_bounds(&self, zone: &dyn Bounds) -> Truth {
+        let _ = zone;
+        Truth::Unknown
+    }
+
+    /// The values one of which the column at `columns()[0]` must have, if the predicate is such a
+    /// list (`=`, `IN`): for Bloom filters. None: not of this kind.
+    fn equal_to_any(&self) -> Option<Vec<datafusion_common::ScalarValue>> {
+        None
+    }
+
+    /// The rows for which the condition is true (not NULL). `columns` holds the columns of
+    /// [`ScanPredicate::columns`], in that order, each of `rows` rows.
+    fn evaluate(&self, columns: &[Column], rows: usize) -> Result<BooleanBuffer>;
+}
