@@ -39,10 +39,6 @@ pub struct TableStatistics {
 pub struct TableHandle(pub Arc<dyn Table>);
 
 impl TableSource for TableHandle {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn schema(&self) -> SchemaRef {
         self.0.schema().clone()
     }
