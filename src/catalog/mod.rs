@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Something rows can be read from.
-pub trait Table: Debug + Send + Sync {
+pub trait Table: Any + Debug + Send + Sync {
     /// For the planner to find out which kind it is.
     fn as_any(&self) -> &dyn Any;
 
