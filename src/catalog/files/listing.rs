@@ -43,7 +43,7 @@ fn expand(pattern: &str, found: &mut Vec<PathBuf>) -> Result<PathBuf> {
     for entry in glob::glob_with(pattern, options).map_err(bad)? {
         let path = entry.map_err(|error| {
             let path = error.path().to_path_buf();
-            Error::io("read", &path, error.into_error())
+            Error::io("read", &path, error.into())
         })?;
         any = true;
         let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };

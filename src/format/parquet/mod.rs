@@ -25,6 +25,8 @@ mod values;
 mod zones;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use column::ColumnCursor;
