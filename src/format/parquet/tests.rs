@@ -302,3 +302,61 @@ fn damaged_bytes_never_panic() {
     }
     assert!(failed > 0, "damage is noticed at least sometimes");
 }
+
+/// Compares real files with the crate: `SKEP_FILES=dir cargo test real_files -- --ignored --nocapture`.
+#[test]
+#[ignore = "wants a directory of Parquet files in SKEP_FILES"]
+fn real_files() {
+    for path in real_paths() {
+        check(&path, 3);
+        println!("{} as the crate reads it", path.display());
+    }
+}
+
+/// Rows a second per column, ours and the crate's, on one core.
+#[test]
+#[ignore = "wants a directory of Parquet files in SKEP_FILES"]
+fn real_speed() {
+    for path in real_paths() {
+        let (_, footer) = Footer::open(&path).unwrap();
+        let shared: Arc<Path> = path.as_path().into();
+        let rows = footer.total_rows() as f64 / 1e6;
+        for (at, column) in footer.columns().iter().enumerate() {
+            let ours = best_of_3(|| {
+                for group in 0..footer.row_groups() {
+                    let all = footer.rows(group);
+                    let mut open = RowGroup::open(&shared, &footer, group, 0..all, false).unwrap();
+                    let mut cursor = open.open_columns(&[at]).unwrap().0.remove(0);
+                    while cursor.row() < all {
+                        cursor.read((all - cursor.row()).min(8192)).unwrap();
+                    }
+                }
+            });
+            let crates = best_of_3(|| {
+                let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(footer.reader_schema.clone());
+                let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(File::open(&path).unwrap(), options).unwrap();
+                let mask = ::parquet::arrow::ProjectionMask::roots(reader.parquet_schema(), [at]);
+                for batch in reader.with_projection(mask).with_batch_size(8192).build().unwrap() {
+                    batch.unwrap();
+                }
+            });
+            println!("{:>16}: {:7.1} M rows/s, the crate {:7.1}", column.name, rows / ours, rows / crates);
+        }
+    }
+}
+
+fn real_paths() -> Vec<PathBuf> {
+    let directory = std::env::var("SKEP_FILES").expect("SKEP_FILES names a directory");
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|extension| extension == "parquet")).collect()
+}
+
+fn best_of_3(mut work: impl FnMut()) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        let start = std::time::Instant::now();
+        work();
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    best
+}
