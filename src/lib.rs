@@ -7,7 +7,9 @@ pub mod column;
 pub mod error;
 pub mod exec;
 pub mod expr;
+pub mod format;
 pub mod layout;
+pub mod operator;
 
 pub use arrow;
 pub use error::{Error, ErrorKind, Result};

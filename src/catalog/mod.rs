@@ -1,5 +1,9 @@
 //! Tables: named ones, directories of files, batches in memory.
 
+mod files;
+
+pub use files::{ColumnOrigin, FileTable, PageBounds, RowGroupBounds, TableFile};
+
 use crate::layout::ColumnStatistics;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::TableSource;

@@ -1,0 +1,3 @@
+//! Operators of physical plans, one file each.
+
+pub mod scan;
