@@ -4,10 +4,12 @@
 
 pub mod catalog;
 pub mod column;
+pub mod config;
 pub mod error;
 pub mod exec;
 pub mod expr;
 pub mod layout;
+pub mod sql;
 
 pub use arrow;
 pub use error::{Error, ErrorKind, Result};

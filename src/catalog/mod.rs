@@ -1,5 +1,12 @@
 //! Tables: named ones, directories of files, batches in memory.
 
+#[expect(clippy::module_inception, reason = "the file is named after the one struct in it")]
+mod catalog;
+mod memory;
+
+pub use catalog::{Catalog, OpenFile, View};
+pub use memory::MemoryTable;
+
 use crate::layout::ColumnStatistics;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::TableSource;
