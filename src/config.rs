@@ -362,7 +362,8 @@ mod tests {
 
     #[test]
     fn bytes_take_units() {
-        for (text, expected) in [("0", 0), ("17", 17), ("512MiB", 512 << 20), ("2g", 2 << 30), ("1.5k", 1536), ("3 TB", 3 << 40)] {
+        for (text, expected) in [("0", 0), ("17", 17), ("512MiB", 512 << 20), ("2g", 2 << 30), ("1.5k", 1536), ("3 TB", 3 << 40)]
+        {
             assert_eq!(bytes(text).unwrap(), expected, "{text}");
         }
         for text in ["", "x", "-1", "1q", "99999999999t", "1e3"] {

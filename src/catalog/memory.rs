@@ -49,7 +49,9 @@ impl MemoryTable {
                 if batch.num_columns() != plan_schema.fields().len() {
                     return Err(Error::config("a batch has another number of columns than the schema"));
                 }
-                arrays.push(cast(batch.column(index), field.data_type()).map_err(Error::from).map_err(|e| e.in_column(field.name()))?);
+                arrays.push(
+                    cast(batch.column(index), field.data_type()).map_err(Error::from).map_err(|e| e.in_column(field.name()))?,
+                );
             }
             columns.push(arrays);
         }
@@ -132,7 +134,9 @@ fn extreme(arrays: &[ArrayRef], largest: bool) -> Result<Option<ScalarValue>> {
         let options = SortOptions { descending: largest, nulls_first: false };
         let first = sort_to_indices(array, Some(options), Some(1))?;
         let value = ScalarValue::try_from_array(array, first.value(0) as usize)?;
-        if matches!(value, ScalarValue::Float32(Some(v)) if v.is_nan()) || matches!(value, ScalarValue::Float64(Some(v)) if v.is_nan()) {
+        if matches!(value, ScalarValue::Float32(Some(v)) if v.is_nan())
+            || matches!(value, ScalarValue::Float64(Some(v)) if v.is_nan())
+        {
             return Ok(None);
         }
         if value.is_null() {

@@ -140,7 +140,9 @@ fn output_names(query: &Query, rewritten: &Query, plan: &LogicalPlan, provider: 
         let is_last = !behind.iter().any(&is_wildcard);
         let end = match next {
             _ if is_last || wildcards == 1 => fields.len().saturating_sub(behind.len()),
-            Some(next) => fields[names.len()..].iter().position(|field| *field == next).map_or(fields.len(), |at| names.len() + at),
+            Some(next) => {
+                fields[names.len()..].iter().position(|field| *field == next).map_or(fields.len(), |at| names.len() + at)
+            }
             // Two wildcards in a row: their columns are named alike, whichever they belong to.
             None => names.len(),
         };
@@ -155,6 +157,8 @@ fn spellings(query: &Query, rewritten: &Query, provider: &Provider, source: &Sou
     struct Spell<'a, 'b> {
         source: &'a Source<'a>,
         provider: &'a Provider<'b>,
+        /// Its items name themselves; no wildcard sees them.
+        root: Option<&'a ast::Select>,
         names: HashMap<String, String>,
     }
     impl Spell<'_, '_> {
@@ -173,7 +177,8 @@ fn spellings(query: &Query, rewritten: &Query, provider: &Provider, source: &Sou
             ControlFlow::Continue(())
         }
         fn pre_visit_select(&mut self, select: &ast::Select) -> ControlFlow<()> {
-            for item in &select.projection {
+            let is_root = self.root.is_some_and(|root| std::ptr::eq(root, select));
+            for item in select.projection.iter().filter(|_| !is_root) {
                 match item {
                     SelectItem::ExprWithAlias { alias, .. } => self.add(alias),
                     SelectItem::UnnamedExpr(expr) => {
@@ -186,7 +191,9 @@ fn spellings(query: &Query, rewritten: &Query, provider: &Provider, source: &Sou
             ControlFlow::Continue(())
         }
         fn pre_visit_table_factor(&mut self, factor: &ast::TableFactor) -> ControlFlow<()> {
-            if let ast::TableFactor::Table { alias: Some(alias), .. } | ast::TableFactor::Derived { alias: Some(alias), .. } = factor {
+            if let ast::TableFactor::Table { alias: Some(alias), .. } | ast::TableFactor::Derived { alias: Some(alias), .. } =
+                factor
+            {
                 self.alias(alias);
             }
             ControlFlow::Continue(())
@@ -210,7 +217,7 @@ fn spellings(query: &Query, rewritten: &Query, provider: &Provider, source: &Sou
             ControlFlow::Continue(())
         }
     }
-    let mut spell = Spell { source, provider, names: HashMap::new() };
+    let mut spell = Spell { source, provider, root: names::naming_select(query), names: HashMap::new() };
     let _ = query.visit(&mut spell);
     let _ = rewritten.visit(&mut Tables(&mut spell));
     spell.names

@@ -57,23 +57,13 @@ impl Guard<'_> {
             return Ok(());
         }
         let from = from();
-        let at = find(self.text, phrase, from.start).unwrap_or(from.start);
+        let at = places(self.text, phrase).into_iter().find(|place| *place >= from.start).unwrap_or(from.start);
         Err(Error::unsupported(what).at(at.line, at.column))
     }
 
     fn query(&self, query: &Query) -> Result<()> {
-        let Query {
-            with,
-            body,
-            order_by,
-            limit_clause,
-            fetch,
-            locks,
-            for_clause,
-            settings,
-            format_clause,
-            pipe_operators,
-        } = query;
+        let Query { with, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
+            query;
         let from = || query.span();
         self.refuse(!locks.is_empty(), "FOR UPDATE or FOR SHARE", "for", from)?;
         self.refuse(for_clause.is_some(), "a FOR clause", "for", from)?;
@@ -119,10 +109,8 @@ impl Guard<'_> {
             // Visited on their own.
             SetExpr::Select(_) | SetExpr::Query(_) => Ok(()),
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                let by_name = matches!(
-                    set_quantifier,
-                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
-                );
+                let by_name =
+                    matches!(set_quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName);
                 self.refuse(by_name, &format!("{op} BY NAME"), "by name", from)?;
                 let bag = *set_quantifier == SetQuantifier::All && *op != SetOperator::Union;
                 self.refuse(bag, &format!("{op} ALL"), &format!("{op} all"), from)?;
@@ -348,7 +336,13 @@ impl Guard<'_> {
                 CeilFloorKind::DateTimeField(_) => "CEIL or FLOOR to a unit of time",
                 CeilFloorKind::Scale(_) => "CEIL or FLOOR with a scale",
             },
-            Expr::Interval(Interval { value: _, leading_field: _, leading_precision, last_field, fractional_seconds_precision }) => {
+            Expr::Interval(Interval {
+                value: _,
+                leading_field: _,
+                leading_precision,
+                last_field,
+                fractional_seconds_precision,
+            }) => {
                 let precise = leading_precision.is_some() || fractional_seconds_precision.is_some();
                 self.refuse(precise, "an interval with a precision", "interval", || expr.span())?;
                 return self.refuse(last_field.is_some(), "INTERVAL ... TO", "to", || expr.span());
@@ -380,6 +374,12 @@ impl Guard<'_> {
             _ => return Ok(()),
         };
         let phrase = if what.starts_with(char::is_uppercase) { what } else { "" };
+        if matches!(expr, Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_)) {
+            // The word stands before the first thing that has a position.
+            let first = expr.span().start;
+            let at = places(self.text, phrase).into_iter().rfind(|place| *place < first).unwrap_or(first);
+            return Err(Error::unsupported(what).at(at.line, at.column));
+        }
         self.refuse(true, what, phrase, || expr.span())
     }
 
@@ -431,16 +431,17 @@ fn window(span: Span) -> Error {
     Error::new(crate::error::ErrorKind::Unsupported, "window functions are not supported yet").at_span(span)
 }
 
-/// Where the words of `phrase` follow one another at or behind `from`.
-fn find(text: &str, phrase: &str, from: Location) -> Option<Location> {
+/// Where the words of `phrase` follow one another.
+fn places(text: &str, phrase: &str) -> Vec<Location> {
     let wanted: Vec<&str> = phrase.split_whitespace().collect();
     let dialect = SkepDialect::default();
-    let tokens = Tokenizer::new(&dialect, text).with_unescape(false).tokenize_with_location().ok()?;
-    let mut words = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect::<Vec<_>>();
-    words.retain(|token| token.span.start >= from);
+    let tokens = match Tokenizer::new(&dialect, text).with_unescape(false).tokenize_with_location() {
+        Ok(tokens) if !wanted.is_empty() => tokens,
+        _ => return Vec::new(),
+    };
+    let words: Vec<_> = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).collect();
     let matches = |token: &Token, word: &str| matches!(token, Token::Word(w) if w.value.eq_ignore_ascii_case(word));
-    let found = words.windows(wanted.len().max(1)).find(|window| {
-        !wanted.is_empty() && window.iter().zip(&wanted).all(|(token, word)| matches(&token.token, word))
-    });
-    found.and_then(|window| window.first()).map(|token| token.span.start)
+    let found =
+        words.windows(wanted.len()).filter(|window| window.iter().zip(&wanted).all(|(token, word)| matches(&token.token, word)));
+    found.filter_map(|window| window.first()).map(|token| token.span.start).collect()
 }

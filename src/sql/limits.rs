@@ -61,7 +61,9 @@ pub(super) fn check_tokens(tokens: &[TokenWithSpan]) -> Result<()> {
                     return Err(too_much(format!("a chain of more than {LOGICAL_CHAIN} AND or OR"), *span));
                 }
             }
-            Token::Word(word) if matches!(word.keyword, Keyword::WHEN | Keyword::THEN | Keyword::ELSE) => *level = Level::default(),
+            Token::Word(word) if matches!(word.keyword, Keyword::WHEN | Keyword::THEN | Keyword::ELSE) => {
+                *level = Level::default()
+            }
             _ if operator => {
                 level.operators += 1;
                 if level.operators > CHAIN {

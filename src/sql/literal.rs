@@ -31,10 +31,18 @@ pub(super) fn number(text: &str) -> Result<ScalarValue, String> {
         return decimal(digits).ok_or_else(|| wrong("a DECIMAL of at most 38 digits"));
     }
     match upper.as_bytes().last() {
-        Some(b'L') => return upper[..upper.len() - 1].parse().map(|v| ScalarValue::Int64(Some(v))).map_err(|_| wrong("a BIGINT")),
-        Some(b'Y') => return upper[..upper.len() - 1].parse().map(|v| ScalarValue::Int8(Some(v))).map_err(|_| wrong("a TINYINT")),
-        Some(b'S') => return upper[..upper.len() - 1].parse().map(|v| ScalarValue::Int16(Some(v))).map_err(|_| wrong("a SMALLINT")),
-        Some(b'F') => return upper[..upper.len() - 1].parse().map(|v| ScalarValue::Float32(Some(v))).map_err(|_| wrong("a FLOAT")),
+        Some(b'L') => {
+            return upper[..upper.len() - 1].parse().map(|v| ScalarValue::Int64(Some(v))).map_err(|_| wrong("a BIGINT"));
+        }
+        Some(b'Y') => {
+            return upper[..upper.len() - 1].parse().map(|v| ScalarValue::Int8(Some(v))).map_err(|_| wrong("a TINYINT"));
+        }
+        Some(b'S') => {
+            return upper[..upper.len() - 1].parse().map(|v| ScalarValue::Int16(Some(v))).map_err(|_| wrong("a SMALLINT"));
+        }
+        Some(b'F') => {
+            return upper[..upper.len() - 1].parse().map(|v| ScalarValue::Float32(Some(v))).map_err(|_| wrong("a FLOAT"));
+        }
         Some(b'D') => return double(&upper[..upper.len() - 1]).ok_or_else(|| wrong("a DOUBLE")),
         _ => {}
     }

@@ -239,8 +239,7 @@ fn statement(tokens: &[TokenWithSpan], dialect: &SkepDialect) -> Result<Statemen
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => located(&message, last),
         ParserError::RecursionLimitExceeded => Error::unsupported("a statement nested this deep").at(first.line, first.column),
     };
-    let mut parser =
-        Parser::new(dialect).with_recursion_limit(limits::NESTING * 8).with_tokens_with_locations(tokens.to_vec());
+    let mut parser = Parser::new(dialect).with_recursion_limit(limits::NESTING * 8).with_tokens_with_locations(tokens.to_vec());
     let mut statement = parser.parse_statement().map_err(locate)?;
     let next = parser.peek_token();
     if next.token != Token::EOF {
@@ -277,7 +276,9 @@ fn located(message: &str, end: Location) -> Error {
 fn syntax(message: &str) -> String {
     let message = message.trim_end_matches(|c: char| c.is_whitespace() || c == '.');
     match message.strip_prefix("Expected: ") {
-        Some(rest) => format!("syntax error: expected {}", rest.replace(", found: ", ", found ").replace("found EOF", "found the end")),
+        Some(rest) => {
+            format!("syntax error: expected {}", rest.replace(", found: ", ", found ").replace("found EOF", "found the end"))
+        }
         None => format!("syntax error: {message}"),
     }
 }
@@ -343,4 +344,3 @@ impl Parsed {
         Some(Source::new(&self.text).offset(Location::new(start.line - first.line + 1, column)))
     }
 }
-

@@ -39,7 +39,6 @@ impl FunctionRegistry {
         self.planners.push(Arc::new(datafusion_functions::datetime::planner::DatetimeFunctionPlanner));
         self.planners.push(Arc::new(datafusion_functions::unicode::planner::UnicodeFunctionPlanner));
         self.planners.push(Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()));
-        self.planners.push(Arc::new(datafusion_functions::planner::UserDefinedFunctionPlanner));
         self.planners.push(Arc::new(datafusion_functions_aggregate::planner::AggregateFunctionPlanner));
         self
     }
@@ -47,7 +46,8 @@ impl FunctionRegistry {
     /// Every name that can be called.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let scalar = self.scalar.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
-        let aggregate = self.aggregate.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
+        let aggregate =
+            self.aggregate.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
         scalar.chain(aggregate)
     }
 }

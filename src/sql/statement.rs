@@ -153,7 +153,10 @@ fn create_table(create: &CreateTable, parsed: &Parsed) -> Result<Request> {
     if create.query.is_some() {
         return refuse("CREATE TABLE AS SELECT");
     }
-    if !create.external && create.location.is_none() && create.hive_formats.as_ref().is_none_or(|formats| formats.location.is_none()) {
+    if !create.external
+        && create.location.is_none()
+        && create.hive_formats.as_ref().is_none_or(|formats| formats.location.is_none())
+    {
         return refuse("CREATE TABLE without LOCATION");
     }
     let formats = create.hive_formats.as_ref();
@@ -258,9 +261,7 @@ fn simple_name(name: &ObjectName) -> Result<String> {
 fn describe(table: &ObjectName, extended: bool) -> Result<Request> {
     let parts: Vec<&Ident> = table.0.iter().filter_map(|part| part.as_ident()).collect();
     match parts.as_slice() {
-        [path] if path.quote_style == Some('\'') => {
-            Ok(Request::Describe { table: path.value.clone(), is_path: true, extended })
-        }
+        [path] if path.quote_style == Some('\'') => Ok(Request::Describe { table: path.value.clone(), is_path: true, extended }),
         [format, path] if format.value == "parquet" => {
             Ok(Request::Describe { table: path.value.clone(), is_path: true, extended })
         }
