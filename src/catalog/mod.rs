@@ -1,8 +1,13 @@
 //! Tables: named ones, directories of files, batches in memory.
 
+#[expect(clippy::module_inception, reason = "the file is named after the one struct in it")]
+mod catalog;
 mod files;
+mod memory;
 
+pub use catalog::{Catalog, OpenFile, View};
 pub use files::{ColumnOrigin, FileTable, PageBounds, RowGroupBounds, TableFile};
+pub use memory::MemoryTable;
 
 use crate::layout::ColumnStatistics;
 use arrow::datatypes::SchemaRef;
