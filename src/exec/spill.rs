@@ -186,9 +186,9 @@ impl SpillReader {
     }
 }
 
-/// Arrow IPC writes all bytes that a view array's buffers hold, used or not: a few rows taken from
-/// a large chunk would write the whole of it, each time. Such arrays are copied first.
-fn compact_views(array: ArrayRef) -> ArrayRef {
+/// Copies a view array whose buffers hold much that it does not use: a few rows taken from a large
+/// chunk keep the whole of it in memory, and Arrow IPC would write all of it, each time.
+pub fn compact_views(array: ArrayRef) -> ArrayRef {
     fn compact<T: ByteViewType>(array: &GenericByteViewArray<T>) -> Option<ArrayRef> {
         let held: usize = array.data_buffers().iter().map(|buffer| buffer.len()).sum();
         (held > array.total_buffer_bytes_used() * 5 / 4).then(|| Arc::new(array.gc()) as ArrayRef)

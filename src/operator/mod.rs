@@ -1,0 +1,16 @@
+//! Operators over rows that are neither joins nor aggregates: one file (or folder) each.
+
+mod limit;
+mod project;
+mod row_wise;
+mod sort;
+mod subquery;
+mod union;
+mod values;
+
+pub use limit::LimitNode;
+pub use project::ProjectNode;
+pub use sort::{SortKey, SortNode};
+pub use subquery::SubqueryNode;
+pub use union::UnionNode;
+pub use values::ValuesNode;
