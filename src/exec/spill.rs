@@ -200,3 +200,94 @@ pub fn compact_views(array: ArrayRef) -> ArrayRef {
     };
     compacted.unwrap_or(array)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Array, Int64Array, StringViewArray};
+    use arrow::datatypes::Field;
+
+    fn schema() -> Schema {
+        Schema::new(vec![Field::new("n", DataType::Int64, true), Field::new("s", DataType::Utf8View, true)])
+    }
+
+    fn columns(from: i64, rows: i64) -> Vec<ArrayRef> {
+        let text = (from..from + rows).map(|n| (n % 5 != 0).then(|| format!("a string that is not inlined {n}")));
+        vec![Arc::new(Int64Array::from_iter_values(from..from + rows)), Arc::new(StringViewArray::from_iter(text))]
+    }
+
+    fn written(directory: &Arc<SpillDirectory>) -> SpillRun {
+        let mut writer = directory.create(&schema()).unwrap();
+        for block in 0..3 {
+            writer.write(columns(block * 100, 100), 100).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn read(run: &SpillRun) -> Result<Vec<RecordBatch>> {
+        let mut reader = run.read()?;
+        std::iter::from_fn(|| reader.next().transpose()).collect()
+    }
+
+    #[test]
+    fn rows_come_back_and_the_directory_goes() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = SpillDirectory::new(parent.path(), u64::MAX);
+        let run = written(&directory);
+        assert_eq!((run.rows(), run.bytes()), (300, directory.written()));
+        for _ in 0..2 {
+            let batches = read(&run).unwrap();
+            assert_eq!(batches.len(), 3);
+            assert_eq!(batches[1].columns(), columns(100, 100));
+        }
+        drop(directory);
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
+        drop(run);
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn any_damage_is_an_error() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = SpillDirectory::new(parent.path(), u64::MAX);
+        let run = written(&directory);
+        let good = std::fs::read(&run.path).unwrap();
+        let first = u32::from_le_bytes([good[0], good[1], good[2], good[3]]) as usize + 8;
+        let check = |bytes: &[u8], what: &str| {
+            std::fs::write(&run.path, bytes).unwrap();
+            let error = read(&run).map(|_| ()).expect_err(what);
+            assert_eq!(error.kind(), crate::ErrorKind::Data, "{what}: {error}");
+        };
+        for at in (0..good.len()).step_by(97) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            check(&bad, &format!("a bit flipped in byte {at}"));
+        }
+        for length in [0, 1, 5, 8, 100, first, first + 3, good.len() - 1] {
+            check(&good[..length], &format!("cut to {length} bytes"));
+        }
+        check(&[good.as_slice(), &good[..first]].concat(), "a block too many");
+        std::fs::write(&run.path, &good).unwrap();
+        assert_eq!(read(&run).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_limit_holds() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = SpillDirectory::new(parent.path(), 2000);
+        let mut writer = directory.create(&schema()).unwrap();
+        let error = (0..100).find_map(|_| writer.write(columns(0, 100), 100).err()).unwrap();
+        assert_eq!(error.kind(), crate::ErrorKind::Memory);
+    }
+
+    #[test]
+    fn strings_that_no_row_uses_are_not_written() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = SpillDirectory::new(parent.path(), u64::MAX);
+        let mut writer = directory.create(&schema()).unwrap();
+        let few = columns(0, 100_000).iter().map(|column| column.slice(50_000, 10)).collect::<Vec<_>>();
+        let bytes = writer.write(few.clone(), 10).unwrap();
+        assert!(bytes < 4000, "{bytes} bytes");
+        assert_eq!(read(&writer.finish().unwrap()).unwrap()[0].columns(), few);
+    }
+}

@@ -14,3 +14,6 @@ pub use sort::{SortKey, SortNode};
 pub use subquery::SubqueryNode;
 pub use union::UnionNode;
 pub use values::ValuesNode;
+
+#[cfg(test)]
+mod tests;

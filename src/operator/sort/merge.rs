@@ -75,8 +75,8 @@ impl Merge {
                     self.blocks.push(next);
                 }
             }
-            let Self { heads, blocks, .. } = &*self;
-            self.tree.replay(|a, b| beats(heads, blocks, a, b));
+            let Self { heads, blocks, tree, .. } = &mut *self;
+            tree.replay(|a, b| beats(heads, blocks, a, b));
         }
         if places.is_empty() {
             return Ok(None);
