@@ -27,6 +27,11 @@ pub mod run;
 pub mod scheduler;
 pub mod spill;
 
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;
+
 pub use cancel::CancelFlag;
 pub use context::{QueryContext, TaskContext};
 pub use memory::{MemoryBudget, Reservation, Spillable};

@@ -10,7 +10,8 @@ use crate::error::Result;
 use std::sync::Arc;
 
 /// Builds the pipelines of `plan`, starts them and returns the queue that their rows come out of.
-/// Chunks are in order where the plan's root delivers an order. Closing the queue ends the query.
+/// Chunks are in order where the plan's root delivers an order. Closing the queue, or
+/// dropping it, ends the query.
 ///
 /// # Errors
 /// What building the plan fails with; errors of the run itself come out of the queue.
@@ -18,8 +19,8 @@ pub fn start(plan: &PlanRef, scheduler: &Arc<Scheduler>, query: Arc<QueryContext
     let mut builder = PipelineBuilder::new();
     let stream = plan.build(&mut builder)?;
     let queue = ResultQueue::default();
-    builder.end(stream, Arc::new(queue.clone()), &plan.info().metrics);
-    scheduler.start(builder, query, queue.clone());
+    builder.end(stream, Arc::new(queue.sink()), &plan.info().metrics);
+    scheduler.start(builder, query, &queue);
     Ok(queue)
 }
 
