@@ -8,6 +8,7 @@ pub mod error;
 pub mod exec;
 pub mod expr;
 pub mod layout;
+pub mod optimizer;
 
 pub use arrow;
 pub use error::{Error, ErrorKind, Result};
