@@ -27,11 +27,12 @@
 //!        ELSE FALSE END
 //! ```
 //!
-//! with one EXISTS instead of the counts when it is correlated. Cost: the subquery runs up to three
+//! with EXISTS instead of IN and counts when it is correlated, and without the CASE where a filter
+//! reaches it through AND, OR and NOT alone, for there NULL counts as FALSE (below NOT as TRUE). Cost: the subquery runs up to three
 //! times, and only where NULLs are possible at all.
 
 use crate::error::Result;
-use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchema, ExprSchema, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, BinaryExpr, Exists, InSubquery};
 use datafusion_expr::logical_plan::{Filter, Subquery};
@@ -76,6 +77,17 @@ fn has_in(expr: &Expr) -> bool {
     expr.exists(|expr| Ok(matches!(expr, Expr::InSubquery(_)))).unwrap_or(false)
 }
 
+/// What counts as the same: an expression's NULL and the value given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NullIs {
+    /// As in a filter, and below AND and OR in one.
+    False,
+    /// Below an odd number of NOTs in a filter.
+    True,
+    /// Everywhere else.
+    Itself,
+}
+
 /// A conjunct of a filter.
 fn top(expr: Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
     match expr {
@@ -95,27 +107,35 @@ fn top(expr: Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
             } else if part.expr.any_column_refs() && parts.columns_show_null {
                 Ok(Expr::InSubquery(part))
             } else {
-                three_valued(part, schema)
+                spelled_out(part, schema, NullIs::Itself)
             }
         }
-        other => embedded(other, schema, true),
+        other => embedded(other, schema, NullIs::False),
     }
 }
 
-/// `expr` with its INs made right. `positive`: NULL here counts as FALSE, as in a filter.
-fn embedded(expr: Expr, schema: &DFSchema, positive: bool) -> DataFusionResult<Expr> {
+/// `expr` with its INs made right.
+fn embedded(expr: Expr, schema: &DFSchema, null_is: NullIs) -> DataFusionResult<Expr> {
     if !has_in(&expr) {
         return Ok(expr);
     }
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
-            let (left, right) = (embedded(*left, schema, positive)?, embedded(*right, schema, positive)?);
+            let (left, right) = (embedded(*left, schema, null_is)?, embedded(*right, schema, null_is)?);
             Ok(Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) }))
         }
-        Expr::InSubquery(part) if positive && !part.negated => Ok(Expr::InSubquery(part)),
+        Expr::Not(inner) => {
+            let flipped = match null_is {
+                NullIs::False => NullIs::True,
+                NullIs::True => NullIs::False,
+                NullIs::Itself => NullIs::Itself,
+            };
+            Ok(Expr::Not(Box::new(embedded(*inner, schema, flipped)?)))
+        }
+        Expr::InSubquery(part) => spelled_out(part, schema, null_is),
         other => {
             let rewritten = other.transform_up(|expr| match expr {
-                Expr::InSubquery(part) => Ok(Transformed::new(three_valued(part, schema)?, true, TreeNodeRecursion::Continue)),
+                Expr::InSubquery(part) => Ok(Transformed::yes(spelled_out(part, schema, NullIs::Itself)?)),
                 expr => Ok(Transformed::no(expr)),
             })?;
             Ok(rewritten.data)
@@ -187,27 +207,47 @@ fn exists(subquery: &Subquery, predicate: Expr, outer_x: &Expr, negated: bool) -
     Ok(Expr::Exists(Exists { subquery, negated }))
 }
 
-/// `x IN (subquery)` with all three truth values.
-fn three_valued(part: InSubquery, schema: &DFSchema) -> DataFusionResult<Expr> {
+/// `x IN (subquery)` with all three truth values, or two where that is enough.
+fn spelled_out(part: InSubquery, schema: &DFSchema, null_is: NullIs) -> DataFusionResult<Expr> {
     let parts = Parts::of(&part, schema)?;
     let negated = part.negated;
-    let found = Expr::InSubquery(InSubquery { negated: false, ..part.clone() });
+    // EXISTS, where a NOT IN of a correlated subquery could come out of simplification.
+    let found = if parts.correlated {
+        exists(&part.subquery, parts.y.clone().eq(parts.outer_x.clone()), &parts.outer_x, false)?
+    } else {
+        Expr::InSubquery(InSubquery { negated: false, ..part.clone() })
+    };
+    let constant = !part.expr.any_column_refs();
     let unknown = if parts.correlated {
         parts.is_null().map(|is_null| exists(&part.subquery, is_null, &parts.outer_x, false)).transpose()?
     } else {
-        let y_null = parts.y_nullable.then(|| any_row(&part.subquery, Some(parts.y.clone().is_null()))).transpose()?;
-        let x_null = parts
-            .x_nullable
-            .then(|| Ok::<_, datafusion_common::DataFusionError>(part.expr.is_null().and(any_row(&part.subquery, None)?)));
-        utils::disjunction([y_null, x_null.transpose()?].into_iter().flatten())
+        let y_null = match parts.y_nullable {
+            true => Some(any_row(&part.subquery, Some(parts.y.clone().is_null()))?),
+            false => None,
+        };
+        let x_null = match parts.x_nullable {
+            true => Some(part.expr.is_null().and(any_row(&part.subquery, None)?)),
+            false => None,
+        };
+        utils::disjunction([y_null, x_null].into_iter().flatten())
     };
-    let value = match unknown {
-        None => found,
-        Some(unknown) => {
-            datafusion_expr::when(found, lit(true)).when(unknown, lit(ScalarValue::Boolean(None))).otherwise(lit(false))?
-        }
+    let Some(unknown) = unknown else {
+        return Ok(if negated { Expr::Not(Box::new(found)) } else { found });
     };
-    Ok(if negated { Expr::Not(Box::new(value)) } else { value })
+    let not = |expr: Expr| Expr::Not(Box::new(expr));
+    Ok(match (null_is, negated) {
+        _ if constant => three_valued(found, unknown, negated)?,
+        (NullIs::False, false) => found,
+        (NullIs::False, true) => not(found).and(not(unknown)),
+        (NullIs::True, false) => found.or(unknown),
+        (NullIs::True, true) => not(found),
+        (NullIs::Itself, _) => three_valued(found, unknown, negated)?,
+    })
+}
+
+fn three_valued(found: Expr, unknown: Expr, negated: bool) -> DataFusionResult<Expr> {
+    let (found_is, lost_is) = (lit(!negated), lit(negated));
+    datafusion_expr::when(found, found_is).when(unknown, lit(ScalarValue::Boolean(None))).otherwise(lost_is)
 }
 
 /// `(SELECT count(*) FROM subquery WHERE predicate) > 0`, for an uncorrelated subquery.

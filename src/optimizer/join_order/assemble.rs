@@ -1,5 +1,6 @@
 //! Putting a join tree together as a plan again.
 
+use super::Columns;
 use super::enumerate::Tree;
 use super::graph::{Class, Graph, Set};
 use crate::error::{Error, Result};
@@ -8,34 +9,39 @@ use datafusion_expr::logical_plan::{Filter, Join, Projection};
 use datafusion_expr::{Expr, LogicalPlan, utils::conjunction};
 use std::sync::Arc;
 
-/// The plan of `tree` with the schema that the cluster had: `outputs` says which relation's column
-/// each of its columns is.
-pub(super) fn assemble(graph: &Graph, tree: &Tree, schema: &DFSchemaRef, outputs: &[Column]) -> Result<LogicalPlan> {
+/// The plan of `tree` with the columns that the cluster had: `outputs` says which relation's column
+/// each column of `schema` is.
+pub(super) fn assemble(
+    graph: &Graph,
+    tree: &Tree,
+    schema: &DFSchemaRef,
+    outputs: Vec<Column>,
+    columns: Columns,
+) -> Result<LogicalPlan> {
     let mut plan = build(graph, tree)?;
     // Predicates that read no relation.
     let constant = graph.residuals.iter().filter(|residual| residual.set == 0).map(|residual| residual.expr.clone());
     if let Some(filter) = conjunction(constant) {
         plan = Arc::new(LogicalPlan::Filter(Filter::try_new(filter, plan)?));
     }
-    let same = plan.schema().fields().len() == outputs.len()
-        && outputs.iter().enumerate().all(|(at, column)| {
-            plan.schema().maybe_index_of_column(column) == Some(at) && schema.columns().get(at) == Some(column)
-        });
-    let plan = if same {
-        Arc::unwrap_or_clone(plan)
-    } else {
-        let columns = schema.columns();
-        let exprs = columns.into_iter().zip(outputs).map(|(wanted, own)| {
-            let expr = Expr::Column(own.clone());
-            if wanted == *own { expr } else { expr.alias_qualified(wanted.relation, wanted.name) }
-        });
-        LogicalPlan::Projection(Projection::try_new(exprs.collect(), plan)?)
-    };
-    if schema.logically_equivalent_names_and_types(plan.schema()) {
-        Ok(plan)
-    } else {
-        Err(Error::internal("join order changed a schema"))
+    let mut wanted: Vec<(Column, Column)> = schema.columns().into_iter().zip(outputs).collect();
+    let renamed = wanted.iter().any(|(wanted, own)| wanted != own);
+    if columns == Columns::Free {
+        wanted.sort_by_key(|(_, own)| plan.schema().maybe_index_of_column(own));
     }
+    let found = plan.schema().columns();
+    let same = !renamed && (columns == Columns::Free || found.iter().eq(wanted.iter().map(|(_, own)| own)));
+    if same {
+        return Ok(Arc::unwrap_or_clone(plan));
+    }
+    let exprs = wanted.into_iter().map(|(wanted, own)| {
+        if wanted == own { Expr::Column(own) } else { Expr::Column(own).alias_qualified(wanted.relation, wanted.name) }
+    });
+    let plan = LogicalPlan::Projection(Projection::try_new(exprs.collect(), plan)?);
+    if columns == Columns::Fixed && !schema.logically_equivalent_names_and_types(plan.schema()) {
+        return Err(Error::internal("join order changed a schema"));
+    }
+    Ok(plan)
 }
 
 fn build(graph: &Graph, tree: &Tree) -> Result<Arc<LogicalPlan>> {

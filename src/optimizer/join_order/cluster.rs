@@ -1,6 +1,6 @@
 //! Taking a cluster of inner joins apart.
 
-use super::{inside, join_order, subqueries};
+use super::{Columns, inside, join_order, subqueries};
 use crate::error::Result;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchema, JoinType, NullEquality};
@@ -143,7 +143,7 @@ fn flatten_reducer(plan: LogicalPlan) -> Result<Pieces> {
     let mut pieces = flatten((*join.left).clone())?;
     let right = leaf((*join.right).clone())?;
     if clash(&pieces, &right) {
-        return whole(inside(original)?);
+        return whole(inside(original, Columns::Fixed)?);
     }
     let mut on = Vec::with_capacity(join.on.len());
     for (l, r) in join.on {

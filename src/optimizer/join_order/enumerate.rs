@@ -169,14 +169,16 @@ impl<'g> Search<'g> {
 
     fn join(&mut self, set: Set, (probe, left): (Set, Best), (build, right): (Set, Best)) -> Best {
         let (rows_probe, rows_build, rows_out) = (self.rows.rows(probe), self.rows.rows(build), self.rows.rows(set));
-        let kept = (rows_out / rows_probe).min(1.0);
         let at = build.trailing_zeros() as usize;
         let reducer = if build.count_ones() == 1 { self.graph.nodes[at].reducer.as_ref() } else { None };
-        let filters = match reducer {
-            None => self.graph.classes.iter().any(|class| class.set & build != 0 && class.set & (1 << left.driver) != 0),
-            Some(reducer) => reducer.join.join_type == JoinType::LeftSemi && reducer.needs & (1 << left.driver) != 0,
+        let kept = match reducer {
+            None => self.filter_share(left.driver, build, rows_build),
+            Some(reducer) if reducer.join.join_type == JoinType::LeftSemi && reducer.needs & (1 << left.driver) != 0 => {
+                reducer.share
+            }
+            Some(_) => 1.0,
         };
-        let (credit, probed) = if filters && kept < FILTER_SHARE_MAX {
+        let (credit, probed) = if kept < FILTER_SHARE_MAX {
             (1.0 - (1.0 - kept) * CREDIT, rows_probe * (FILTER + kept * probe_cost(rows_build)))
         } else {
             (1.0, rows_probe * probe_cost(rows_build))
@@ -203,6 +205,18 @@ impl<'g> Search<'g> {
             ..usual
         };
         if turned.total() < usual.total() { turned } else { usual }
+    }
+
+    /// The share of the driver's rows that a runtime filter on the build side's keys lets through.
+    fn filter_share(&self, driver: usize, build: Set, rows_build: f64) -> f64 {
+        let shares = self.graph.classes.iter().filter_map(|class| {
+            let (_, probed) = class.members.get(&driver)?;
+            let built = members(class.set & build).filter_map(|at| class.members.get(&at));
+            let distinct = built.clone().map(|(_, values)| values.distinct).reduce(f64::min)?;
+            let domain = built.map(|(_, values)| values.domain).fold(probed.domain, f64::max);
+            Some(distinct.min(rows_build) / domain.max(1.0))
+        });
+        shares.fold(1.0, f64::min)
     }
 
     /// Joins the pair with the fewest rows until one set is left (greedy operator ordering).

@@ -44,13 +44,35 @@ const RELATIONS_MAX: usize = 60;
 
 /// Reorders every cluster of inner joins in `plan`, subqueries included. The schema stays.
 pub fn join_order(plan: LogicalPlan) -> Result<LogicalPlan> {
-    stacker::maybe_grow(256 * 1024, 4 * 1024 * 1024, || if cluster::is_root(&plan) { reorder(plan) } else { inside(plan) })
+    visit(plan, Columns::Fixed)
+}
+
+/// Whether the order of a node's output columns matters to its parent. Where it does not, it is
+/// left to the join tree, so that it cannot depend on FROM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Columns {
+    /// The parent goes by position or by a schema of its own made from the node's.
+    Fixed,
+    /// The parent goes by name.
+    Free,
+}
+
+fn visit(plan: LogicalPlan, columns: Columns) -> Result<LogicalPlan> {
+    stacker::maybe_grow(256 * 1024, 4 * 1024 * 1024, || {
+        if cluster::is_root(&plan) { reorder(plan, columns) } else { inside(plan, columns) }
+    })
 }
 
 /// `plan`'s inputs and subqueries reordered, the node itself kept.
-fn inside(plan: LogicalPlan) -> Result<LogicalPlan> {
+fn inside(plan: LogicalPlan, columns: Columns) -> Result<LogicalPlan> {
+    let below = match &plan {
+        LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) => Columns::Free,
+        // Their schema is their input's, whatever it is.
+        LogicalPlan::Filter(_) | LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => columns,
+        _ => Columns::Fixed,
+    };
     let plan = subqueries(plan)?;
-    let mapped = plan.map_children(|input| Ok(Transformed::yes(join_order(input).map_err(carried)?)))?;
+    let mapped = plan.map_children(|input| Ok(Transformed::yes(visit(input, below).map_err(carried)?)))?;
     Ok(mapped.data)
 }
 
@@ -59,20 +81,23 @@ fn subqueries(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(plan.map_subqueries(|subquery| Ok(Transformed::yes(join_order(subquery).map_err(carried)?)))?.data)
 }
 
-fn reorder(plan: LogicalPlan) -> Result<LogicalPlan> {
+fn reorder(plan: LogicalPlan, columns: Columns) -> Result<LogicalPlan> {
     let original = plan.schema().clone();
     let pieces = cluster::flatten(plan.clone())?;
     if pieces.relations.len() < 2 || pieces.relations.len() > RELATIONS_MAX {
         return match plan {
-            LogicalPlan::Join(_) => inside(plan),
+            LogicalPlan::Join(_) => inside(plan, columns),
             // A filter above the join that made the cluster too large.
-            other => Ok(subqueries(other)?.map_children(|input| Ok(Transformed::yes(inside(input).map_err(carried)?)))?.data),
+            other => {
+                let input = |input| Ok(Transformed::yes(inside(input, columns).map_err(carried)?));
+                Ok(subqueries(other)?.map_children(input)?.data)
+            }
         };
     }
     let Pieces { relations, conjuncts, outputs, .. } = pieces;
     let graph = graph::Graph::new(relations, conjuncts)?;
     let tree = enumerate::cheapest(&graph);
-    assemble::assemble(&graph, &tree, &original, &outputs)
+    assemble::assemble(&graph, &tree, &original, outputs, columns)
 }
 
 /// An error of ours on its way through DataFusion's tree walk.

@@ -106,10 +106,11 @@ fn permuting_from_changes_nothing() {
 
 #[test]
 fn facts_probe_and_filtered_dimensions_are_built() {
-    for (query, driver) in QUERIES.iter().zip(["lineitem", "lineitem", "lineitem", "lineitem", "l1"]) {
-        let plan = optimized(&sql(query, query.2));
-        let first = leaves(&plan).into_iter().next().unwrap();
-        assert!(first == driver || query.0 == "Q21", "{} starts with {first}\n{}", query.0, text(&plan));
+    for query in QUERIES {
+        let leaves = leaves(&optimized(&sql(query, query.2)));
+        // The largest table may itself be on a build side once it is thinned out, but never bare.
+        let fact = leaves.iter().position(|table| table == "lineitem" || table == "l1").unwrap();
+        assert!(fact + 1 < leaves.len(), "{}: {leaves:?}", query.0);
     }
     let q9 = leaves(&optimized(&sql(&QUERIES[3], QUERIES[3].2)));
     assert_eq!(q9[..2], ["lineitem", "part"], "{q9:?}");
@@ -188,8 +189,6 @@ fn random_clusters_keep_predicates_and_schema() {
         let mut from: Vec<String> =
             tables.iter().enumerate().map(|(at, t)| format!("{} r{at}", if *t { "t" } else { "u" })).collect();
         let predicates = if predicates.is_empty() { vec!["true".to_string()] } else { predicates };
-        let select = (0..count).map(|at| format!("r{at}.*")).collect::<Vec<_>>().join(", ");
-        let _ = select;
         let columns: Vec<String> =
             (0..count).map(|at| format!("r{at}.{} AS c{at}", if tables[at] { "a" } else { "x" })).collect();
         let build = |from: &[String]| {
@@ -219,7 +218,7 @@ fn random_clusters_keep_predicates_and_schema() {
         let seen = before.lock().unwrap().take().unwrap();
         let (before, after) = (seen.0.unwrap(), seen.1.unwrap());
         assert_eq!(conjuncts(&before), conjuncts(&after), "seed {seed}\n{}\n{}", text(&before), text(&after));
-        assert_eq!(before.schema(), after.schema(), "seed {seed}");
+        assert!(before.schema().logically_equivalent_names_and_types(after.schema()), "seed {seed}");
         // Doing it again changes nothing, and FROM does not matter.
         assert_eq!(text(&join_order(after.clone()).unwrap()), text(&after), "seed {seed}");
         from.shuffle(&mut rng);
@@ -243,6 +242,6 @@ fn all_of_tpch_optimises() {
         let start = Instant::now();
         let plan = optimize(plan, &OptimizeOptions::default()).unwrap_or_else(|error| panic!("{path}: {error}"));
         println!("-- Q{number}: {:?}\n{}", start.elapsed(), text(&plan));
-        assert_eq!(crosses(&plan), 0);
+        assert_eq!(crosses(&plan), 0, "Q{number}");
     }
 }

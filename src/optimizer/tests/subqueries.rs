@@ -75,8 +75,11 @@ fn embedded_not_in_knows_null() {
     ] {
         let plan = optimized(sql);
         let found = text(&plan);
-        assert!(found.contains("LeftMark"), "{sql}\n{found}");
+        assert!(found.contains("LeftMark") || found.contains("LeftAnti"), "{sql}\n{found}");
         assert!(found.contains("IS NULL") && found.contains("(<subquery>)"), "{sql}\n{found}");
+        for join in joins(&plan).iter().filter(|join| join.null_aware) {
+            assert!(join.on.len() == 1 && join.filter.is_none(), "{sql}\n{found}");
+        }
     }
     let plan = optimized("SELECT * FROM t WHERE b = 3 OR a NOT IN (SELECT x FROM u WHERE y = b)");
     assert_eq!(joins(&plan).iter().filter(|join| join.join_type == JoinType::LeftMark).count(), 2, "{}", text(&plan));
