@@ -4,7 +4,7 @@ use super::{Columns, inside, join_order, subqueries};
 use crate::error::Result;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchema, JoinType, NullEquality};
-use datafusion_expr::logical_plan::Join;
+use datafusion_expr::logical_plan::{Join, Projection};
 use datafusion_expr::{Expr, LogicalPlan, utils::split_conjunction_owned};
 use std::sync::Arc;
 
@@ -50,6 +50,11 @@ pub(super) fn is_root(plan: &LogicalPlan) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a projection above a cluster passes columns on under their own names and nothing else.
+pub(super) fn only_drops(node: &Projection) -> bool {
+    node.expr.iter().all(|expr| matches!(expr, Expr::Column(_))) && is_root(&node.input)
 }
 
 fn is_member(join: &Join) -> bool {

@@ -211,9 +211,9 @@ impl<'g> Search<'g> {
     fn filter_share(&self, driver: usize, build: Set, rows_build: f64) -> f64 {
         let shares = self.graph.classes.iter().filter_map(|class| {
             let (_, probed) = class.members.get(&driver)?;
-            let built = members(class.set & build).filter_map(|at| class.members.get(&at));
-            let distinct = built.clone().map(|(_, values)| values.distinct).reduce(f64::min)?;
-            let domain = built.map(|(_, values)| values.domain).fold(probed.domain, f64::max);
+            let built = || members(class.set & build).filter_map(|at| class.members.get(&at));
+            let distinct = built().map(|(_, values)| values.distinct).reduce(f64::min)?;
+            let domain = built().map(|(_, values)| values.domain).fold(probed.domain, f64::max);
             Some(distinct.min(rows_build) / domain.max(1.0))
         });
         shares.fold(1.0, f64::min)

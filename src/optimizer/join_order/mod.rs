@@ -36,6 +36,7 @@ use cluster::Pieces;
 use datafusion_common::DataFusionError;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_expr::LogicalPlan;
+use std::sync::Arc;
 
 /// Clusters up to this size are searched exhaustively; cited: `executor.md`, item 1.
 pub const EXACT_RELATIONS_MAX: usize = 12;
@@ -58,8 +59,13 @@ enum Columns {
 }
 
 fn visit(plan: LogicalPlan, columns: Columns) -> Result<LogicalPlan> {
-    stacker::maybe_grow(256 * 1024, 4 * 1024 * 1024, || {
-        if cluster::is_root(&plan) { reorder(plan, columns) } else { inside(plan, columns) }
+    stacker::maybe_grow(256 * 1024, 4 * 1024 * 1024, || match plan {
+        // It only drops columns, in an order that came from FROM; pruning brings it back.
+        LogicalPlan::Projection(node) if columns == Columns::Free && cluster::only_drops(&node) => {
+            visit(Arc::unwrap_or_clone(node.input), columns)
+        }
+        plan if cluster::is_root(&plan) => reorder(plan, columns),
+        plan => inside(plan, columns),
     })
 }
 

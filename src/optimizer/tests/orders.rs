@@ -113,7 +113,8 @@ fn facts_probe_and_filtered_dimensions_are_built() {
         assert!(fact + 1 < leaves.len(), "{}: {leaves:?}", query.0);
     }
     let q9 = leaves(&optimized(&sql(&QUERIES[3], QUERIES[3].2)));
-    assert_eq!(q9[..2], ["lineitem", "part"], "{q9:?}");
+    let at = |table: &str| q9.iter().position(|leaf| leaf == table);
+    assert!(at("lineitem") < at("part") && at("part") < at("supplier"), "{q9:?}");
 }
 
 #[test]
@@ -242,6 +243,6 @@ fn all_of_tpch_optimises() {
         let start = Instant::now();
         let plan = optimize(plan, &OptimizeOptions::default()).unwrap_or_else(|error| panic!("{path}: {error}"));
         println!("-- Q{number}: {:?}\n{}", start.elapsed(), text(&plan));
-        assert_eq!(crosses(&plan), 0, "Q{number}");
+        assert_eq!(crosses(&plan), 0, "Q{number}\n{}", text(&plan));
     }
 }
