@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+pub mod aggregate;
 pub mod catalog;
 pub mod column;
 pub mod error;
