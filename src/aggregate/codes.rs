@@ -45,7 +45,8 @@ impl CodeMap {
             return false;
         }
         let dictionary = |key: &Column| if let Column::Dict(dict) = key { dict.dictionary().id() } else { 0 };
-        let same = self.dictionaries.len() == keys.len() && keys.iter().zip(&self.dictionaries).all(|(key, id)| dictionary(key) == *id);
+        let same =
+            self.dictionaries.len() == keys.len() && keys.iter().zip(&self.dictionaries).all(|(key, id)| dictionary(key) == *id);
         // Constants differ from chunk to chunk.
         if !same || self.dictionaries.contains(&0) {
             self.dictionaries = keys.iter().map(dictionary).collect();

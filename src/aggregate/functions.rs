@@ -2,10 +2,10 @@
 //! DataFusion's typing for the others. Evaluation is by [`super::accumulators`], chosen by name.
 
 use arrow::datatypes::{DataType, Field};
-use datafusion_common::{Result, not_impl_err, plan_err};
+use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
-use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, ReversedUDAF, Signature, Volatility};
+use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, Volatility};
 use datafusion_functions_aggregate as theirs;
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ const DIGITS_MAX: u8 = 38;
 
 /// Every aggregate function, with Spark's result types.
 pub fn functions() -> Vec<Arc<AggregateUDF>> {
-    let ours = [Kind::Sum, Kind::Avg, Kind::CollectList, Kind::CollectSet].map(|kind| Arc::new(AggregateUDF::from(Typed::new(kind))));
+    let ours = [Kind::Sum, Kind::Avg, Kind::CollectList, Kind::CollectSet, Kind::CountIf, Kind::Median];
     let renamed = |function: Arc<AggregateUDF>, aliases: &'static [&'static str]| {
         Arc::new(function.as_ref().clone().with_aliases(aliases.iter().copied()))
     };
-    let mut functions = ours.to_vec();
+    let mut functions: Vec<_> = ours.into_iter().map(|kind| Arc::new(AggregateUDF::from(Typed::new(kind)))).collect();
     functions.extend([
         theirs::count::count_udaf(),
         theirs::min_max::min_udaf(),
@@ -38,6 +38,9 @@ pub fn functions() -> Vec<Arc<AggregateUDF>> {
         renamed(theirs::first_last::first_value_udaf(), &["first"]),
         renamed(theirs::first_last::last_value_udaf(), &["last"]),
         theirs::any_value::any_value_udaf(),
+        theirs::bit_and_or_xor::bit_and_udaf(),
+        theirs::bit_and_or_xor::bit_or_udaf(),
+        theirs::bit_and_or_xor::bit_xor_udaf(),
     ]);
     functions
 }
@@ -48,6 +51,10 @@ enum Kind {
     Avg,
     CollectList,
     CollectSet,
+    /// Rows for which a condition holds.
+    CountIf,
+    /// Of doubles: DataFusion's, after a cast as in Spark.
+    Median,
 }
 
 /// A function that exists for its name and types only.
@@ -61,12 +68,13 @@ struct Typed {
 impl Typed {
     fn new(kind: Kind) -> Self {
         let aliases: &[&str] = match kind {
-            Kind::Sum | Kind::CollectSet => &[],
+            Kind::Sum | Kind::CollectSet | Kind::CountIf | Kind::Median => &[],
             Kind::Avg => &["mean"],
             Kind::CollectList => &["array_agg"],
         };
         let signature = match kind {
-            Kind::Sum | Kind::Avg => Signature::user_defined(Volatility::Immutable),
+            Kind::Sum | Kind::Avg | Kind::Median => Signature::user_defined(Volatility::Immutable),
+            Kind::CountIf => Signature::exact(vec![DataType::Boolean], Volatility::Immutable),
             Kind::CollectList | Kind::CollectSet => Signature::any(1, Volatility::Immutable),
         };
         Self { kind, signature, aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect() }
@@ -80,6 +88,8 @@ impl AggregateUDFImpl for Typed {
             Kind::Avg => "avg",
             Kind::CollectList => "collect_list",
             Kind::CollectSet => "collect_set",
+            Kind::CountIf => "count_if",
+            Kind::Median => "median",
         }
     }
 
@@ -92,13 +102,14 @@ impl AggregateUDFImpl for Typed {
     }
 
     fn is_nullable(&self) -> bool {
-        matches!(self.kind, Kind::Sum | Kind::Avg)
+        matches!(self.kind, Kind::Sum | Kind::Avg | Kind::Median)
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         let [argument] = arguments else { return plan_err!("{} takes one argument", self.name()) };
         Ok(match (self.kind, argument) {
             (Kind::CollectList | Kind::CollectSet, item) => DataType::List(Arc::new(Field::new_list_field(item.clone(), true))),
+            (Kind::CountIf, _) => DataType::Int64,
             (Kind::Sum, DataType::Decimal128(p, s)) => DataType::Decimal128(DIGITS_MAX.min(p + SUM_DIGITS), *s),
             (Kind::Avg, DataType::Decimal128(p, s)) => {
                 DataType::Decimal128(DIGITS_MAX.min(p + AVG_DIGITS), (DIGITS_MAX as i8).min(s + AVG_DIGITS as i8))
@@ -113,6 +124,7 @@ impl AggregateUDFImpl for Typed {
         use DataType as T;
         let [argument] = arguments else { return plan_err!("{} takes one argument, not {}", self.name(), arguments.len()) };
         let coerced = match argument {
+            other if self.kind == Kind::Median && (other.is_numeric() || other.is_null()) => T::Float64,
             T::Decimal128(..) => argument.clone(),
             T::Decimal32(p, s) | T::Decimal64(p, s) => T::Decimal128(*p, *s),
             T::UInt64 => T::Decimal128(20, 0),
@@ -126,12 +138,41 @@ impl AggregateUDFImpl for Typed {
         Ok(vec![coerced])
     }
 
-    fn accumulator(&self, _arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        not_impl_err!("{} outside of an aggregation", self.name())
+    fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        match self.kind {
+            Kind::Median => theirs::median::median_udaf().accumulator(arguments),
+            _ => not_impl_err!("{} outside of an aggregation", self.name()),
+        }
     }
 
-    fn state_fields(&self, _arguments: StateFieldsArgs) -> Result<Vec<Arc<Field>>> {
-        not_impl_err!("{} outside of an aggregation", self.name())
+    fn state_fields(&self, arguments: StateFieldsArgs) -> Result<Vec<Arc<Field>>> {
+        match self.kind {
+            Kind::Median => theirs::median::median_udaf().state_fields(arguments),
+            _ => not_impl_err!("{} outside of an aggregation", self.name()),
+        }
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
+        self.kind == Kind::Median && theirs::median::median_udaf().groups_accumulator_supported(arguments)
+    }
+
+    fn create_groups_accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        match self.kind {
+            Kind::Median => theirs::median::median_udaf().create_groups_accumulator(arguments),
+            _ => not_impl_err!("{} outside of an aggregation", self.name()),
+        }
+    }
+
+    /// The value of a scalar subquery that finds no row at all.
+    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
+        match self.kind {
+            Kind::CountIf => Ok(ScalarValue::Int64(Some(0))),
+            Kind::CollectList | Kind::CollectSet => match data_type {
+                DataType::List(item) => Ok(ScalarValue::List(ScalarValue::new_list(&[], item.data_type(), true))),
+                other => ScalarValue::try_from(other),
+            },
+            _ => ScalarValue::try_from(data_type),
+        }
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {

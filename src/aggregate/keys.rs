@@ -195,7 +195,9 @@ fn part(column: &Column, data_type: &DataType) -> Result<Part> {
         other => {
             let converter = RowConverter::new(vec![SortField::new(other.clone())])?;
             let rows = converter.convert_columns(std::slice::from_ref(&array))?;
-            Part::Variable(binary(rows.iter().map(|row| Some(row.data().to_vec())).collect::<Vec<_>>().iter().map(|row| row.as_deref())))
+            Part::Variable(binary(
+                rows.iter().map(|row| Some(row.data().to_vec())).collect::<Vec<_>>().iter().map(|row| row.as_deref()),
+            ))
         }
     })
 }
@@ -220,7 +222,11 @@ fn bits(data_type: &DataType) -> Option<usize> {
 
 /// Calls `take(row, bits, valid)` for every row of an array of a type that has [`bits`].
 fn pack(array: &ArrayRef, take: impl FnMut(usize, u128, bool)) -> Result<()> {
-    fn each<T: ArrowPrimitiveType>(array: &ArrayRef, to_bits: impl Fn(T::Native) -> u128, mut take: impl FnMut(usize, u128, bool)) {
+    fn each<T: ArrowPrimitiveType>(
+        array: &ArrayRef,
+        to_bits: impl Fn(T::Native) -> u128,
+        mut take: impl FnMut(usize, u128, bool),
+    ) {
         let array: &PrimitiveArray<T> = array.as_primitive();
         match array.nulls() {
             None => array.values().iter().enumerate().for_each(|(row, &value)| take(row, to_bits(value), true)),
@@ -234,7 +240,11 @@ fn pack(array: &ArrayRef, take: impl FnMut(usize, u128, bool)) -> Result<()> {
     match array.data_type() {
         T::Boolean => {
             let mut take = take;
-            array.as_boolean().iter().enumerate().for_each(|(row, value)| take(row, value.unwrap_or(false).into(), value.is_some()));
+            array
+                .as_boolean()
+                .iter()
+                .enumerate()
+                .for_each(|(row, value)| take(row, value.unwrap_or(false).into(), value.is_some()));
         }
         T::Int8 => each::<Int8Type>(array, |v| (v as u8).into(), take),
         T::UInt8 => each::<UInt8Type>(array, u128::from, take),
@@ -260,11 +270,23 @@ fn pack(array: &ArrayRef, take: impl FnMut(usize, u128, bool)) -> Result<()> {
 }
 
 fn float32(value: f32) -> u32 {
-    if value == 0.0 { 0 } else if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
+    if value == 0.0 {
+        0
+    } else if value.is_nan() {
+        f32::NAN.to_bits()
+    } else {
+        value.to_bits()
+    }
 }
 
 fn float64(value: f64) -> u64 {
-    if value == 0.0 { 0 } else if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
+    if value == 0.0 {
+        0
+    } else if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        value.to_bits()
+    }
 }
 
 impl EncodedKeys {

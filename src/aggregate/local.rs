@@ -121,7 +121,11 @@ impl Local {
             table: GroupTable::new(spec.keys.empty()),
             keys: vec![Vec::new(); spec.groups.len()],
             key_bytes: 0,
-            slots: spec.slots.iter().map(|slot| slot.start(spec.is_total() || slot.call.filter.is_some())).collect::<Result<_>>()?,
+            slots: spec
+                .slots
+                .iter()
+                .map(|slot| slot.start(spec.is_total() || slot.call.filter.is_some()))
+                .collect::<Result<_>>()?,
             ids: Vec::new(),
             new_rows: Vec::new(),
             codes: CodeMap::default(),
@@ -408,7 +412,8 @@ impl Local {
     /// Brings the reservation in line with what is held; spills when that fails.
     fn settle(&mut self, task: &TaskContext) -> Result<()> {
         let query = &task.query;
-        let can_spill = self.level <= LEVELS_MAX;
+        // A single group cannot be divided any further.
+        let can_spill = self.level <= LEVELS_MAX && !(self.spec.is_total() && self.level > 0);
         if query.always_spill && self.level <= 1 {
             self.spill(query)?;
         }

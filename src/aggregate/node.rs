@@ -9,10 +9,10 @@
 //!
 //! Merging in the source keeps only as many partitions' results in memory as there are tasks.
 
+use super::AggregateCall;
 use super::choose::{AggregateRequest, Choice, choose};
 use super::local::{FANOUT, Local, Partial, Partition};
 use super::spec::Spec;
-use super::AggregateCall;
 use crate::column::Chunk;
 use crate::error::Result;
 use crate::exec::{
@@ -169,23 +169,20 @@ impl Sink for AggregateSink {
         }
         let mut cells = shared.cells.lock();
         if stage == 0 {
-            let mut groups = 0;
-            let mut scattered = false;
-            for cell in cells.iter() {
-                if let Some(local) = &*cell.local.lock() {
-                    groups += local.groups();
-                    scattered |= local.is_scattered();
-                }
-            }
+            // Out of the cells, so that nobody spills them while it is decided.
+            let tables: Vec<Local> = cells.iter().filter_map(|cell| cell.local.lock().take()).collect();
+            let groups: usize = tables.iter().map(Local::groups).sum();
+            let scattered = tables.iter().any(Local::is_scattered);
             let parallel = query.threads > 1 || cells.len() > 1;
             if scattered || (groups > GROUPS_MERGED_ALONE && parallel) {
+                cells.iter().zip(tables).for_each(|(cell, table)| *cell.local.lock() = Some(table));
                 let scatter = |cell: &Arc<Cell>| {
                     let cell = cell.clone();
                     Box::new(move |_: &TaskContext| cell.local.lock().as_mut().map_or(Ok(()), Local::scatter)) as Job
                 };
                 return Ok(cells.iter().map(scatter).collect());
             }
-            let tables = cells.drain(..).filter_map(|cell| cell.local.lock().take()).collect();
+            cells.clear();
             shared.units.lock().push(Work::Tables(tables));
         } else {
             let mut partitions: Vec<Partition> = Vec::new();

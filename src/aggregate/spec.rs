@@ -39,7 +39,12 @@ enum Outcome {
 
 impl Spec {
     /// Breaks the calls down. `schema`: group columns, then calls.
-    pub(super) fn new(groups: Vec<ExprRef>, calls: &[AggregateCall], schema: &SchemaRef, metrics: &Arc<OperatorMetrics>) -> Result<Self> {
+    pub(super) fn new(
+        groups: Vec<ExprRef>,
+        calls: &[AggregateCall],
+        schema: &SchemaRef,
+        metrics: &Arc<OperatorMetrics>,
+    ) -> Result<Self> {
         if schema.fields().len() != groups.len() + calls.len() {
             return Err(Error::internal("an aggregate's schema is its groups and its calls"));
         }
@@ -85,6 +90,17 @@ impl Spec {
             "max" => Function::Max,
             "collect_list" => Function::CollectList,
             "collect_set" => Function::CollectSet,
+            "count_if" if !call.distinct => {
+                // The condition is a filter on a count of rows.
+                let mut counted = call.clone();
+                let condition = counted.arguments.pop();
+                if counted.filter.is_some() {
+                    return Err(Error::unsupported(format!("FILTER on {}", call.describe())));
+                }
+                counted.filter = condition;
+                return Ok(Outcome::Slot(self.slot(Function::Count, &counted, output)?));
+            }
+            "count_if" => return Err(Error::unsupported(call.describe())),
             "avg" => {
                 let sum_type = match call.arguments.first().map(|argument| argument.data_type()) {
                     Some(DataType::Decimal128(precision, scale)) => DataType::Decimal128((precision + 10).min(38), *scale),
@@ -125,7 +141,9 @@ impl Spec {
     }
 
     fn argument(&mut self, argument: &ExprRef) -> usize {
-        let same = |known: &ExprRef| Arc::ptr_eq(known, argument) || (known.as_column().is_some() && known.as_column() == argument.as_column());
+        let same = |known: &ExprRef| {
+            Arc::ptr_eq(known, argument) || (known.as_column().is_some() && known.as_column() == argument.as_column())
+        };
         self.arguments.iter().position(same).unwrap_or_else(|| {
             self.arguments.push(argument.clone());
             self.arguments.len() - 1

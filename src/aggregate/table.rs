@@ -15,6 +15,8 @@
 use super::keys::EncodedKeys;
 
 const SLOTS_MIN: usize = 64;
+/// The hash of the NULL key that has no encoding: the same in every task.
+const NULL_HASH: u64 = 0;
 
 /// Keys numbered in the order of their first appearance.
 #[derive(Debug)]
@@ -67,7 +69,7 @@ impl GroupTable {
                             new_rows.push(row as u32);
                             keys.push(0);
                             // No slot: the key 0 itself must not find it.
-                            known.push(hash);
+                            known.push(NULL_HASH);
                             (known.len() - 1) as u32
                         });
                         ids.push(group);

@@ -37,7 +37,8 @@ impl Call {
     fn new(spec: &SlotSpec) -> Self {
         let field = |(index, data_type): (usize, &DataType)| Arc::new(Field::new(format!("a{index}"), data_type.clone(), true));
         let fields: Vec<FieldRef> = spec.types.iter().enumerate().map(field).collect();
-        let expression = |(index, field): (usize, &FieldRef)| -> Arc<dyn PhysicalExpr> { Arc::new(ColumnExpr::new(field.name(), index)) };
+        let expression =
+            |(index, field): (usize, &FieldRef)| -> Arc<dyn PhysicalExpr> { Arc::new(ColumnExpr::new(field.name(), index)) };
         let expressions = fields.iter().enumerate().map(expression).collect();
         Self { spec: spec.clone(), name: spec.describe(), schema: Schema::new(fields.clone()), fields, expressions }
     }

@@ -125,7 +125,13 @@ impl Key for i128 {
 
 /// Orders the bits of a float as an integer.
 fn float_key(value: f64) -> i64 {
-    let value = if value == 0.0 { 0.0 } else if value.is_nan() { f64::NAN } else { value };
+    let value = if value == 0.0 {
+        0.0
+    } else if value.is_nan() {
+        f64::NAN
+    } else {
+        value
+    };
     let bits = value.to_bits() as i64;
     bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
@@ -157,14 +163,10 @@ impl Key for i64 {
             T::UInt64 => {
                 Cow::Owned(array.as_primitive::<UInt64Type>().values().iter().map(|&v| (v ^ (1 << 63)) as i64).collect())
             }
-            T::Float32 => {
-                Cow::Owned(array.as_primitive::<Float32Type>().values().iter().map(|&v| float_key(v.into())).collect())
-            }
+            T::Float32 => Cow::Owned(array.as_primitive::<Float32Type>().values().iter().map(|&v| float_key(v.into())).collect()),
             T::Float64 => Cow::Owned(array.as_primitive::<Float64Type>().values().iter().map(|&v| float_key(v)).collect()),
             T::Boolean => Cow::Owned(array.as_boolean().values().iter().map(i64::from).collect()),
-            T::Decimal128(..) => {
-                Cow::Owned(array.as_primitive::<Decimal128Type>().values().iter().map(|&v| v as i64).collect())
-            }
+            T::Decimal128(..) => Cow::Owned(array.as_primitive::<Decimal128Type>().values().iter().map(|&v| v as i64).collect()),
             T::Decimal32(..) | T::Time32(_) => {
                 let cast = compute::cast(&compute::cast(array, &T::Int32)?, &T::Int64)?;
                 Cow::Owned(cast.as_primitive::<Int64Type>().values().to_vec())

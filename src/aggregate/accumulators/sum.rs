@@ -209,7 +209,9 @@ impl Accumulate for IntegerSum {
             }
             return Ok(match storage_type(&self.output) {
                 DataType::Int64 => Arc::new(Int64Array::new(values.clone(), nulls)),
-                DataType::Decimal64(precision, scale) => Arc::new(sums.clone().with_data_type(DataType::Decimal64(precision, scale))),
+                DataType::Decimal64(precision, scale) => {
+                    Arc::new(sums.clone().with_data_type(DataType::Decimal64(precision, scale)))
+                }
                 _ => state.clone(),
             });
         }
