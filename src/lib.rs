@@ -7,6 +7,7 @@ pub mod column;
 pub mod error;
 pub mod exec;
 pub mod expr;
+pub mod join;
 pub mod layout;
 
 pub use arrow;
