@@ -3,6 +3,8 @@
 #![allow(missing_docs)]
 
 pub mod catalog;
+#[doc(hidden)]
+pub mod cli;
 pub mod column;
 pub mod error;
 pub mod exec;
