@@ -61,8 +61,8 @@ def hive():
             )
             write(table, f"{folder}/part-00000.parquet")
     open(f"{root}/_SUCCESS", "w").close()
-    with open(f"{root}/year=2024/month=01/.part-00000.parquet.crc", "wb") as f:
-        f.write(b"crc\0")
+    with open(f"{root}/year=2024/month=01/.hidden.parquet", "wb") as f:
+        f.write(b"a reader that opens this fails")
     root = fresh(f"{HERE}/hive/events")
     for number, kind in enumerate(["click", "a%2Fb", "50%25 off", "__HIVE_DEFAULT_PARTITION__"]):
         table = pa.table({"id": pa.array([number * 2, number * 2 + 1], pa.int32())})

@@ -7,7 +7,7 @@ mod args;
 mod complete;
 mod input;
 mod interrupt;
-mod render;
+pub mod render;
 mod repl;
 mod run;
 

@@ -10,6 +10,8 @@ mod table;
 mod value;
 mod vertical;
 
+pub use value::Values;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use std::io::{self, Write};
