@@ -1,0 +1,143 @@
+//! SQL first: every `tests/slt/**/*.slt` under several settings that must not change an answer.
+//!
+//! Expected rows are what Spark SQL 4 answers (ANSI mode), as the shell prints values; the empty
+//! string is written `(empty)`. Paths are relative to the repository.
+
+use skep::cli::render::Values;
+use skep::{Engine, OutcomeKind, Session};
+use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
+use std::path::{Path, PathBuf};
+
+#[test]
+fn defaults() {
+    run(&[]);
+}
+
+#[test]
+fn one_thread() {
+    run(&[("skep.threads", "1")]);
+}
+
+#[test]
+fn one_row_chunks() {
+    run(&[("skep.execution.chunk_rows", "1")]);
+}
+
+#[test]
+fn seven_row_chunks() {
+    run(&[("skep.execution.chunk_rows", "7")]);
+}
+
+#[test]
+fn constant_hash() {
+    run(&[("skep.test.constant_hash", "true")]);
+}
+
+#[test]
+fn always_spill() {
+    run(&[("skep.test.always_spill", "true")]);
+}
+
+#[test]
+fn joins_as_written() {
+    run(&[("skep.optimizer.join_order", "false")]);
+}
+
+#[track_caller]
+fn run(settings: &'static [(&'static str, &'static str)]) {
+    let mut files = scripts(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/slt"));
+    files.sort();
+    assert!(!files.is_empty());
+    // SKEP_SLT=joins runs the files with that word in their path.
+    if let Ok(only) = std::env::var("SKEP_SLT") {
+        files.retain(|file| file.to_string_lossy().contains(&only));
+    }
+    let mut failures = Vec::new();
+    for file in &files {
+        // Every record is run, so that one failure does not hide the next.
+        let mut runner = Runner::new(move || async move { Ok(Database::new(settings)) });
+        for record in sqllogictest::parse_file(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())) {
+            if let Err(error) = runner.run(record) {
+                failures.push(error.to_string());
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures with {settings:?}\n{}", failures.len(), failures.join("\n\n"));
+}
+
+fn scripts(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(scripts(&path));
+        } else if path.extension().is_some_and(|end| end == "slt") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+struct Database(Session);
+
+impl Database {
+    fn new(settings: &[(&str, &str)]) -> Self {
+        let mut builder = Engine::builder().threads(2);
+        for (name, value) in settings {
+            builder = builder.set(name, value).unwrap();
+        }
+        let engine = builder.build().unwrap();
+        for table in ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"] {
+            engine.register_path(table, &format!("testdata/tpch/{table}.parquet")).unwrap();
+        }
+        Self(engine.session())
+    }
+}
+
+/// The rendered error, so that a script can match its hint, too.
+#[derive(Debug)]
+struct Failure(String);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl DB for Database {
+    type Error = Failure;
+    type ColumnType = DefaultColumnType;
+
+    fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
+        let failure = |error: skep::Error| Failure(error.render(Some(sql)));
+        let mut output = DBOutput::StatementComplete(0);
+        for outcome in self.0.execute(sql) {
+            let OutcomeKind::Rows(stream) = outcome.map_err(failure)?.kind else { continue };
+            let types = vec![DefaultColumnType::Any; stream.schema().fields().len()];
+            let mut rows = Vec::new();
+            for batch in stream {
+                let batch = batch.map_err(failure)?;
+                let columns: Vec<Values> = batch.columns().iter().map(Values::new).collect();
+                rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|values| text(values, row)).collect::<Vec<_>>()));
+            }
+            output = DBOutput::Rows { types, rows };
+        }
+        Ok(output)
+    }
+
+    fn engine_name(&self) -> &str {
+        "skep"
+    }
+}
+
+fn text(values: &Values, row: usize) -> String {
+    let mut text = String::new();
+    if values.is_null(row) {
+        text.push_str("NULL")
+    } else {
+        values.text(row, &mut text)
+    }
+    if text.is_empty() { "(empty)".into() } else { text }
+}
