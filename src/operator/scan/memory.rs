@@ -23,31 +23,31 @@ pub struct MemoryScanNode {
 
 #[derive(Debug)]
 struct Data {
-    batches: Vec<RecordBatch>,
+    chunks: Vec<Chunk>,
     projection: Vec<usize>,
     predicates: Vec<Arc<dyn ScanPredicate>>,
-    /// Batch, first row, rows.
+    /// Chunk, first row, rows.
     morsels: Vec<(usize, usize, usize)>,
 }
 
 impl MemoryScanNode {
-    /// A scan of `batches`, which all have `schema`; projection and predicates as in
+    /// A scan of `chunks` (of any size) of a table of `schema`; projection and predicates as in
     /// [`super::ScanNode::new`].
     pub fn new(
         schema: SchemaRef,
-        batches: Vec<RecordBatch>,
+        chunks: Vec<Chunk>,
         projection: Vec<usize>,
         predicates: Vec<Arc<dyn ScanPredicate>>,
         estimated_rows: f64,
     ) -> MemoryScanNode {
         let info = NodeInfo::new(project(&schema, &projection), estimated_rows);
         let mut morsels = Vec::new();
-        for (number, batch) in batches.iter().enumerate() {
-            for start in (0..batch.num_rows()).step_by(MORSEL_ROWS) {
-                morsels.push((number, start, MORSEL_ROWS.min(batch.num_rows() - start)));
+        for (number, chunk) in chunks.iter().enumerate() {
+            for start in (0..chunk.rows()).step_by(MORSEL_ROWS) {
+                morsels.push((number, start, MORSEL_ROWS.min(chunk.rows() - start)));
             }
         }
-        MemoryScanNode { info, data: Arc::new(Data { batches, projection, predicates, morsels }) }
+        MemoryScanNode { info, data: Arc::new(Data { chunks, projection, predicates, morsels }) }
     }
 }
 
@@ -61,7 +61,7 @@ impl PlanNode for MemoryScanNode {
     }
 
     fn details(&self) -> Vec<String> {
-        let mut lines = vec![format!("batches: {}", self.data.batches.len())];
+        let mut lines = vec![format!("chunks: {}", self.data.chunks.len())];
         lines.extend(self.data.predicates.iter().map(|predicate| format!("filter: {}", predicate.describe())));
         lines
     }
@@ -88,15 +88,14 @@ impl Source for MemorySource {
 
     fn open(&self, _task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let Some(&(batch, start, rows)) = self.data.morsels.get(number) else { return Ok(None) };
+        let Some(&(chunk, start, rows)) = self.data.morsels.get(number) else { return Ok(None) };
         let data = &self.data;
         let filters = Filters::new(data.predicates.iter().cloned(), std::iter::empty(), |_| 1);
-        let mut columns = vec![None; data.batches[batch].num_columns()];
+        let mut columns = vec![None; data.chunks[chunk].columns().len()];
         let predicates = data.predicates.iter().flat_map(|predicate| predicate.columns());
         for &column in data.projection.iter().chain(predicates) {
             if columns[column].is_none() {
-                let array = data.batches[batch].column(column).slice(start, rows);
-                columns[column] = Some(Column::Flat(to_storage_type(&array)?));
+                columns[column] = Some(data.chunks[chunk].column(column).slice(start, rows)?);
             }
         }
         let order = Order { morsel: number as u64, sequence: 0 };

@@ -1,0 +1,208 @@
+//! The library's entrance: an engine with its threads, memory budget and tables.
+
+use crate::catalog::{Catalog, FileTable, MemoryTable, Table};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::exec::MemoryBudget;
+use crate::exec::scheduler::Scheduler;
+use crate::session::Session;
+use crate::sql::{ArithmeticFunctions, FunctionRegistry, Parameters, SparkArithmetic};
+use crate::stream::ResultStream;
+use crate::{aggregate, expr};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::DataType;
+use parking_lot::RwLock;
+use std::sync::Arc;
+
+/// A SQL engine. Cloning shares it; all its methods may be called from several threads.
+///
+/// ```
+/// let engine = skep::Engine::builder().threads(2).build()?;
+/// engine.register_path("nation", "testdata/tpch/nation.parquet")?;
+/// let batches = engine.query("SELECT count(*) AS nations FROM nation")?.collect_batches()?;
+/// assert_eq!(batches[0].num_rows(), 1);
+/// # Ok::<(), skep::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    scheduler: Arc<Scheduler>,
+    memory: Arc<MemoryBudget>,
+    catalog: Catalog,
+    config: Config,
+    functions: RwLock<Arc<FunctionRegistry>>,
+}
+
+/// Settings of an engine to be.
+#[derive(Default)]
+pub struct EngineBuilder {
+    settings: Vec<(String, String)>,
+}
+
+impl EngineBuilder {
+    /// Number of worker threads; the default is one per core.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        self.with("skep.threads", threads.to_string())
+    }
+
+    /// The most memory that operators may hold together, bytes.
+    #[must_use]
+    pub fn memory_limit(self, bytes: usize) -> Self {
+        self.with("skep.memory.limit", bytes.to_string())
+    }
+
+    /// Any setting by its name, as `SET` takes it.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Config`] for an unknown name or a value that does not fit.
+    pub fn set(self, name: &str, value: &str) -> Result<Self> {
+        Config::default().set(name, value)?;
+        Ok(self.with(name, value.to_owned()))
+    }
+
+    /// The engine.
+    pub fn build(self) -> Result<Engine> {
+        let mut config = Config::default();
+        for (name, value) in &self.settings {
+            config.set(name, value)?;
+        }
+        Ok(Engine(Arc::new(Inner {
+            scheduler: Scheduler::new(config.threads)?,
+            memory: MemoryBudget::new(config.memory_limit_bytes),
+            catalog: Catalog::new(Arc::new(|path: &str| Ok(FileTable::open(path)? as Arc<dyn Table>))),
+            functions: RwLock::new(Arc::new(builtin_functions())),
+            config,
+        })))
+    }
+
+    fn with(mut self, name: &str, value: String) -> Self {
+        self.settings.push((name.to_owned(), value));
+        self
+    }
+}
+
+impl Engine {
+    /// Starts from the default settings.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Names a file, a directory or a glob of Parquet files as a table.
+    pub fn register_path(&self, name: &str, path: &str) -> Result<()> {
+        self.0.catalog.register(name, FileTable::open(path)?);
+        Ok(())
+    }
+
+    /// Names batches in memory as a table. They must share one schema.
+    ///
+    /// ```
+    /// use skep::arrow::array::{Int64Array, RecordBatch};
+    /// use std::sync::Arc;
+    /// let batch = RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![1, 2, 3])) as _)])?;
+    /// let engine = skep::Engine::builder().build()?;
+    /// engine.register_batches("numbers", vec![batch])?;
+    /// let rows: usize = engine.query("SELECT n FROM numbers WHERE n > 1")?.map(|b| Ok::<_, skep::Error>(b?.num_rows())).sum::<Result<_, _>>()?;
+    /// assert_eq!(rows, 2);
+    /// # Ok::<(), skep::Error>(())
+    /// ```
+    pub fn register_batches(&self, name: &str, batches: Vec<RecordBatch>) -> Result<()> {
+        let Some(first) = batches.first() else {
+            return Err(Error::config(format!("table '{name}' needs at least one batch, which may be empty")));
+        };
+        let schema = first.schema();
+        self.0.catalog.register(name, Arc::new(MemoryTable::new(schema, batches)?));
+        Ok(())
+    }
+
+    /// Adds a scalar function: `function` gets one array per argument, all of the same length, in the
+    /// given types, and returns an array of that length of type `returns`.
+    ///
+    /// ```
+    /// use skep::arrow::{array::{AsArray, Int64Array}, datatypes::{DataType, Int64Type}};
+    /// use std::sync::Arc;
+    /// let engine = skep::Engine::builder().build()?;
+    /// engine.register_function("twice", vec![DataType::Int64], DataType::Int64, |arguments| {
+    ///     let doubled: Int64Array = arguments[0].as_primitive::<Int64Type>().unary(|n| n * 2);
+    ///     Ok(Arc::new(doubled))
+    /// });
+    /// let batch = engine.query("SELECT twice(21L) AS answer")?.next().unwrap()?;
+    /// assert_eq!(batch.column(0).as_primitive::<Int64Type>().value(0), 42);
+    /// # Ok::<(), skep::Error>(())
+    /// ```
+    pub fn register_function(
+        &self,
+        name: &str,
+        arguments: Vec<DataType>,
+        returns: DataType,
+        function: impl Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static,
+    ) {
+        let function = expr::functions::from_closure(name, arguments, returns, Arc::new(function));
+        let mut functions = self.0.functions.write();
+        let mut registry = FunctionRegistry::clone(&functions);
+        registry.scalar.retain(|known| known.name() != function.name());
+        registry.scalar.push(function);
+        *functions = Arc::new(registry);
+    }
+
+    /// A session: settings of its own over the engine's tables.
+    pub fn session(&self) -> Session {
+        Session::new(self.clone(), self.0.config.clone())
+    }
+
+    /// Runs one query in a session of its own.
+    pub fn query(&self, sql: &str) -> Result<ResultStream> {
+        self.session().query(sql, &Parameters::default())
+    }
+
+    /// Runs one query with values for its `?` and `:name` parameters.
+    pub fn query_with(&self, sql: &str, parameters: &Parameters) -> Result<ResultStream> {
+        self.session().query(sql, parameters)
+    }
+
+    pub(crate) fn scheduler(&self) -> &Arc<Scheduler> {
+        &self.0.scheduler
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.0.memory
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn functions(&self) -> Arc<FunctionRegistry> {
+        self.0.functions.read().clone()
+    }
+
+    pub(crate) fn table(&self, name: &str) -> Result<Arc<dyn Table>> {
+        self.0.catalog.get(name).ok_or_else(|| Error::sql(format!("table '{name}' not found")))
+    }
+}
+
+/// The functions every engine knows, with our arithmetic before the borrowed planners.
+fn builtin_functions() -> FunctionRegistry {
+    use expr::functions::{divide, int_divide, minus, multiply, negate, plus, remainder, scalar};
+    let arithmetic = ArithmeticFunctions {
+        plus: plus(),
+        minus: minus(),
+        multiply: multiply(),
+        divide: divide(),
+        remainder: remainder(),
+        int_divide: int_divide(),
+        negate: negate(),
+    };
+    let registry = FunctionRegistry {
+        scalar: scalar(),
+        aggregate: aggregate::functions(),
+        window: Vec::new(),
+        planners: vec![Arc::new(SparkArithmetic::new(arithmetic))],
+    };
+    registry.with_borrowed_planners()
+}

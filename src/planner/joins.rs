@@ -1,0 +1,74 @@
+//! Joins: keys, residual, runtime filters; the strategy is [`crate::join::choose`]'s to pick.
+
+use super::filters::{Led, lead};
+use super::{Planner, rows_of, schema_of};
+use crate::error::Result;
+use crate::exec::PlanRef;
+use crate::expr;
+use crate::join::{self, JoinKey, JoinKind, JoinRequest};
+use datafusion_common::{JoinType, NullEquality};
+use datafusion_expr::LogicalPlan;
+use datafusion_expr::logical_plan::Join;
+use std::sync::Arc;
+
+impl Planner<'_> {
+    pub(super) fn join(&self, join: &Join, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+        let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
+        let null_equals = join.null_equality == NullEquality::NullEqualsNull;
+        let mut keys = Vec::with_capacity(join.on.len());
+        let (mut left_filters, mut right_filters) = (Vec::new(), Vec::new());
+        let (mut left_led, mut right_led) = (lead(logical, &led, 0), lead(logical, &led, 1));
+        for (index, (left, right)) in join.on.iter().enumerate() {
+            keys.push(JoinKey {
+                left: expr::compile(left, left_schema, &self.slots)?,
+                right: expr::compile(right, right_schema, &self.slots)?,
+                null_equals,
+            });
+            if null_equals || join.null_aware {
+                continue;
+            }
+            // Both directions are prepared; the join publishes into the side it probes with, if
+            // that side's unmatched rows are not wanted.
+            if let Some(found) = self.runtime_filter(&join.left, left) {
+                left_filters.push((index, found.filter.clone()));
+                left_led.push(found);
+            }
+            if let Some(found) = self.runtime_filter(&join.right, right) {
+                right_filters.push((index, found.filter.clone()));
+                right_led.push(found);
+            }
+        }
+        let both = left_schema.join(right_schema)?;
+        let residual = join.filter.as_ref().map(|filter| expr::compile(filter, &both, &self.slots)).transpose()?;
+        join::plan(JoinRequest {
+            kind: kind_of(join.join_type),
+            left: self.node(&join.left, left_led)?,
+            right: self.node(&join.right, right_led)?,
+            keys,
+            residual,
+            null_aware: join.null_aware,
+            schema: schema_of(logical),
+            estimated_rows: rows_of(logical),
+            left_filters,
+            right_filters,
+            forced: self.options.strategy,
+            memory_limit: self.options.memory_limit,
+            threads: self.options.threads,
+        })
+    }
+}
+
+fn kind_of(join_type: JoinType) -> JoinKind {
+    match join_type {
+        JoinType::Inner => JoinKind::Inner,
+        JoinType::Left => JoinKind::Left,
+        JoinType::Right => JoinKind::Right,
+        JoinType::Full => JoinKind::Full,
+        JoinType::LeftSemi => JoinKind::LeftSemi,
+        JoinType::RightSemi => JoinKind::RightSemi,
+        JoinType::LeftAnti => JoinKind::LeftAnti,
+        JoinType::RightAnti => JoinKind::RightAnti,
+        JoinType::LeftMark => JoinKind::LeftMark,
+        JoinType::RightMark => JoinKind::RightMark,
+    }
+}

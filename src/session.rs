@@ -1,0 +1,253 @@
+//! START HERE: the life of a query, one call per step.
+//!
+//! ```text
+//!   text ─ parse ─ guard ─ route ─┬─ bind ─ optimize ─ plan ─ run ─> ResultStream
+//!                                 ├─ EXPLAIN: the same, shown as text
+//!                                 └─ SET, SHOW, CREATE EXTERNAL TABLE, DROP: done at once
+//! ```
+
+use crate::catalog::View;
+use crate::config::{Config, JoinStrategy};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::exec::{CancelFlag, PlanRef, QueryContext, spill::SpillDirectory};
+use crate::join::Strategy;
+use crate::sql::{self, ExplainMode, Parameters, Parsed, Request, ast};
+use crate::stream::{ResultStream, text_stream};
+use crate::{explain, optimizer, planner};
+use arrow::datatypes::{Schema, SchemaRef};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A conversation with an engine: settings of its own, the engine's tables.
+#[derive(Clone)]
+pub struct Session {
+    engine: Engine,
+    config: Arc<Mutex<Config>>,
+}
+
+/// What one statement gave.
+pub struct Outcome {
+    /// Rows or a message.
+    pub kind: OutcomeKind,
+    /// The statement's own text.
+    pub sql: String,
+}
+
+/// A query ready to run.
+struct Planned {
+    /// The optimized logical plan, as text.
+    logical: String,
+    physical: PlanRef,
+    /// Names and types that the caller sees.
+    schema: SchemaRef,
+}
+
+/// See [`Outcome`].
+pub enum OutcomeKind {
+    /// A query is running; its rows come as they are ready.
+    Rows(ResultStream),
+    /// The statement is done; a line to show, or an empty one.
+    Done(String),
+}
+
+impl Session {
+    pub(crate) fn new(engine: Engine, config: Config) -> Self {
+        Self { engine, config: Arc::new(Mutex::new(config)) }
+    }
+
+    /// Runs the statements of `text`, one after another as the iterator is driven. A statement's
+    /// rows need not be read to the end before the next one is asked for. After an error the
+    /// iterator ends.
+    pub fn execute<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Result<Outcome>> + 'a {
+        let config = self.config();
+        let (statements, failed) = match sql::parse(text, &config) {
+            Ok(statements) => (statements, None),
+            Err(error) => (Vec::new(), Some(Err(error))),
+        };
+        let mut ended = false;
+        let run = statements.into_iter().map_while(move |statement| {
+            if ended {
+                return None;
+            }
+            let sql = statement.text.clone();
+            let outcome = self.statement(statement, &Parameters::default(), text).map(|kind| Outcome { kind, sql });
+            ended = outcome.is_err();
+            Some(outcome)
+        });
+        failed.into_iter().chain(run)
+    }
+
+    /// Runs one query.
+    ///
+    /// # Errors
+    /// Whatever the steps refuse, and [`crate::ErrorKind::Sql`] when `text` is not exactly one statement.
+    pub fn query(&self, text: &str, parameters: &Parameters) -> Result<ResultStream> {
+        let mut statements = sql::parse(text, &self.config())?;
+        if statements.len() != 1 {
+            return Err(Error::sql(format!("expected one statement, found {}", statements.len())));
+        }
+        match self.statement(statements.remove(0), parameters, text)? {
+            OutcomeKind::Rows(stream) => Ok(stream),
+            OutcomeKind::Done(_) => Ok(text_stream("result", Vec::new(), self.engine.scheduler())?),
+        }
+    }
+
+    /// Names of the registered tables.
+    pub fn table_names(&self) -> Vec<String> {
+        self.engine.catalog().names()
+    }
+
+    /// Changes a setting of this session.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let mut config = self.config.lock();
+        config.set(name, value)?;
+        self.engine.memory().set_limit(config.memory_limit_bytes);
+        Ok(())
+    }
+
+    fn config(&self) -> Config {
+        self.config.lock().clone()
+    }
+
+    fn statement(&self, statement: Parsed, parameters: &Parameters, text: &str) -> Result<OutcomeKind> {
+        let config = self.config();
+        match sql::route(statement, text)? {
+            Request::Query(query) => {
+                let planned = self.plan(&query, parameters, text, &config)?;
+                Ok(OutcomeKind::Rows(self.run(planned.physical, planned.schema, &config)?))
+            }
+            Request::Explain { mode, query } => {
+                let planned = self.plan(&query, parameters, text, &config)?;
+                if mode == ExplainMode::Analyze {
+                    for batch in self.run(planned.physical.clone(), planned.schema, &config)? {
+                        batch?;
+                    }
+                }
+                let physical = explain::tree(&planned.physical, mode == ExplainMode::Analyze);
+                self.lines("plan", match mode {
+                    ExplainMode::Extended => {
+                        format!("== Optimized logical plan ==\n{}\n\n== Physical plan ==\n{physical}", planned.logical)
+                    }
+                    ExplainMode::Plan | ExplainMode::Formatted | ExplainMode::Analyze => physical,
+                })
+            }
+            Request::CreateExternalTable { name, location, if_not_exists, or_replace } => {
+                if self.may_create("table", &name, if_not_exists, or_replace)? {
+                    self.engine.register_path(&name, &location)?;
+                }
+                Ok(OutcomeKind::Done(format!("table {name} created")))
+            }
+            Request::CreateView { name, columns, query, text: view, if_not_exists, or_replace } => {
+                if self.may_create("view", &name, if_not_exists, or_replace)? {
+                    // A view that cannot be planned is refused now, not when it is used.
+                    self.plan(&query, parameters, text, &config)?;
+                    self.engine.catalog().register_view(&name, View { query: view, columns });
+                }
+                Ok(OutcomeKind::Done(format!("view {name} created")))
+            }
+            Request::Drop { names, if_exists } => {
+                for name in &names {
+                    if !self.engine.catalog().drop(name) && !if_exists {
+                        return Err(Error::sql(format!("there is no table or view '{name}'")));
+                    }
+                }
+                Ok(OutcomeKind::Done(format!("{} dropped", names.join(", "))))
+            }
+            Request::Set { name, value } => {
+                self.set(&name, &value)?;
+                Ok(OutcomeKind::Done(String::new()))
+            }
+            Request::Reset { name } => {
+                let defaults = self.engine.config();
+                match name {
+                    Some(name) => self.set(&name, &defaults.get(&name)?)?,
+                    None => *self.config.lock() = defaults.clone(),
+                }
+                Ok(OutcomeKind::Done(String::new()))
+            }
+            Request::ShowSettings { name: Some(name) } => self.lines(&name, config.get(&name)?),
+            Request::ShowSettings { name: None } => {
+                let lines: Vec<String> = config.entries().map(|(setting, value)| format!("{} = {value}", setting.name)).collect();
+                self.lines("setting", lines.join("\n"))
+            }
+            Request::ShowTables { pattern } => {
+                let mut names = self.table_names();
+                if let Some(pattern) = pattern {
+                    names.retain(|name| matches_pattern(&pattern.to_lowercase(), name));
+                }
+                self.lines("table", names.join("\n"))
+            }
+            Request::Describe { table, is_path, .. } => {
+                let table = if is_path { self.engine.catalog().open(&table)? } else { self.engine.table(&table)? };
+                let fields = table.schema().fields().iter().zip(table.display_names());
+                let lines: Vec<String> = fields.map(|(field, name)| format!("{name} {}", field.data_type())).collect();
+                self.lines("column", lines.join("\n"))
+            }
+        }
+    }
+
+    /// Whether a table or view of this name is to be made; an error where the name is taken.
+    fn may_create(&self, what: &str, name: &str, if_not_exists: bool, or_replace: bool) -> Result<bool> {
+        if or_replace || !self.engine.catalog().contains(name) {
+            return Ok(true);
+        }
+        if if_not_exists {
+            return Ok(false);
+        }
+        Err(Error::sql(format!("there is a table or view '{name}' already"))
+            .with_hint(format!("use CREATE OR REPLACE or IF NOT EXISTS, or drop the {what} first")))
+    }
+
+    /// Binds, optimizes and plans. The schema has the names and types that the caller sees.
+    fn plan(&self, query: &ast::Query, parameters: &Parameters, text: &str, config: &Config) -> Result<Planned> {
+        let functions = self.engine.functions();
+        let bound = sql::bind(query, self.engine.catalog(), config, &functions, parameters, text)?;
+        let options = optimizer::OptimizeOptions { join_order: config.join_order, ..Default::default() };
+        let logical = optimizer::optimize(bound.plan, &options)?;
+        let options = planner::PlanOptions {
+            strategy: match config.join_strategy {
+                JoinStrategy::Auto => None,
+                forced => Strategy::from_name(forced.name()),
+            },
+            memory_limit: config.memory_limit_bytes,
+            threads: config.threads.min(self.engine.scheduler().threads()),
+        };
+        let physical = sql::on_large_stack(|| planner::plan(&logical, &options))?;
+        let fields = physical.schema().fields().iter().zip(&bound.names);
+        let fields: Vec<_> = fields.map(|(field, name)| field.as_ref().clone().with_name(name)).collect();
+        Ok(Planned { logical: logical.display_indent().to_string(), physical, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    fn run(&self, plan: PlanRef, schema: SchemaRef, config: &Config) -> Result<ResultStream> {
+        let timeout = config.query_timeout.map(|timeout| Instant::now() + timeout);
+        let query = Arc::new(QueryContext {
+            threads: config.threads.min(self.engine.scheduler().threads()),
+            chunk_rows: config.chunk_rows,
+            memory: self.engine.memory().clone(),
+            cancel: CancelFlag::with_deadline(timeout),
+            spill: SpillDirectory::new(config.spill_directory.clone(), config.spill_limit_bytes),
+            constant_hash: config.constant_hash,
+            always_spill: config.always_spill,
+        });
+        ResultStream::start(&plan, schema, self.engine.scheduler(), query)
+    }
+
+    fn lines(&self, title: &str, text: String) -> Result<OutcomeKind> {
+        let lines = text.lines().map(str::to_owned).collect();
+        Ok(OutcomeKind::Rows(text_stream(title, lines, self.engine.scheduler())?))
+    }
+}
+
+/// Whether `name` matches a LIKE pattern of `*` or `%` for any text.
+fn matches_pattern(pattern: &str, name: &str) -> bool {
+    let pieces: Vec<&str> = pattern.split(['*', '%']).collect();
+    let [first, middle @ .., last] = pieces.as_slice() else { return pattern == name };
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    for piece in middle {
+        let Some(at) = rest.find(piece) else { return false };
+        rest = &rest[at + piece.len()..];
+    }
+    rest.ends_with(last)
+}
