@@ -346,10 +346,9 @@ impl Compiler<'_> {
             }
             ("date_part", [_, value]) => {
                 let part = call.args.first().and_then(literal_string).and_then(Part::from_name);
-                if let (Some(part), DataType::Int32) = (part, data_type.data_type()) {
-                    if matches!(value.data_type(), DataType::Date32 | DataType::Timestamp(..)) {
-                        return Ok(self.apply(expr, DatePart(part), vec![value.clone()], DataType::Int32, false));
-                    }
+                let dated = matches!(value.data_type(), DataType::Date32 | DataType::Timestamp(..));
+                if let (Some(part), DataType::Int32, true) = (part, data_type.data_type(), dated) {
+                    return Ok(self.apply(expr, DatePart(part), vec![value.clone()], DataType::Int32, false));
                 }
             }
             _ => {}

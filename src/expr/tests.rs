@@ -420,3 +420,37 @@ fn narrow_forms_of_decimals() {
     assert_eq!(*sum.data_type(), DataType::Decimal64(18, 4));
     assert_eq!(sum.as_primitive::<Decimal64Type>().value(0), 20_000);
 }
+
+#[test]
+fn subqueries_give_constants() {
+    let plan = datafusion_expr::LogicalPlanBuilder::empty(true).build().unwrap();
+    let subquery = datafusion_expr::Subquery { subquery: Arc::new(plan), outer_ref_columns: vec![], spans: Default::default() };
+    let mut slots = Slots::default();
+    let slot = Arc::new(ScalarSlot::new(DataType::Int64));
+    slots.insert(&subquery, slot.clone());
+    let value: ExprRef = Arc::new(super::leaf::SlotExpr::new(slots.get(&subquery).unwrap().clone()));
+    assert!(value.evaluate(&chunk()).is_err());
+    slot.set(ScalarValue::Int64(Some(3))).unwrap();
+    assert!(matches!(value.evaluate(&chunk()).unwrap(), Column::Const(_, 4)));
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    let refused = |expr: Expr| compile(&expr, &schema(), &Slots::default()).unwrap_err().to_string();
+    let like = datafusion_expr::Like::new(false, Box::new(col("s")), Box::new(lit("a")), None, false);
+    assert_eq!(refused(Expr::SimilarTo(like)), "SIMILAR TO is not supported");
+    assert_eq!(refused(col("nope")), "unknown column 'nope'");
+}
+
+#[test]
+fn empty_chunks_do_not_fail() {
+    let empty = chunk().slice(0, 0).unwrap();
+    let expr = divide().call(vec![lit(1.0), lit(0.0)]);
+    assert_eq!(run_on(&expr, &empty).unwrap().len(), 0);
+}
+
+#[test]
+fn dates_take_intervals() {
+    let month = lit(ScalarValue::new_interval_mdn(1, 0, 0));
+    assert_eq!(texts(col("t") + month)[1].as_deref(), Some("2024-03-29"));
+}

@@ -261,10 +261,10 @@ fn date_trunc() -> Arc<ScalarUDF> {
     };
     let returns = |types: &[DataType], _: Constants| types.get(1).cloned().ok_or_else(|| mismatch("date_trunc", types));
     let make = |types: &[DataType], constants: Constants, result: &DataType, _: &str| -> Result<Box<dyn Kernel>> {
-        if let Some(DataType::Timestamp(_, Some(zone))) = types.get(1) {
-            if !matches!(zone.as_ref(), "UTC" | "+00:00") {
-                return Err(Error::unsupported(format!("date_trunc in the time zone {zone}")));
-            }
+        if let Some(DataType::Timestamp(_, Some(zone))) = types.get(1)
+            && !matches!(zone.as_ref(), "UTC" | "+00:00")
+        {
+            return Err(Error::unsupported(format!("date_trunc in the time zone {zone}")));
         }
         let (unit, result) = (unit(constants, 0)?, storage_type(result));
         Ok(kernel(move |args, rows| {

@@ -300,7 +300,7 @@ fn position(name: &'static str, part_first: bool, aliases: &[&str]) -> Arc<Scala
 /// `if(condition, then, otherwise)`. Compiled as CASE; the kernel here serves constant folding.
 fn conditional() -> Arc<ScalarUDF> {
     let coerce = |name: &str, types: &[DataType]| match types {
-        [condition, then, otherwise] if matches!(condition, DataType::Boolean | DataType::Null) => {
+        [DataType::Boolean | DataType::Null, then, otherwise] => {
             let both = match (then, otherwise) {
                 _ if storage_type(then) == storage_type(otherwise) => then.clone(),
                 (DataType::Null, other) | (other, DataType::Null) => other.clone(),
