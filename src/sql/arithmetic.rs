@@ -41,6 +41,13 @@ impl SparkArithmetic {
         Self { functions }
     }
 
+    /// Whether `operand` is arithmetic of ours, which is always a number.
+    fn is_number(&self, operand: &Expr) -> bool {
+        let Expr::ScalarFunction(ScalarFunction { func, .. }) = operand else { return false };
+        let ArithmeticFunctions { plus, minus, multiply, divide, remainder, int_divide, negate } = &self.functions;
+        [plus, minus, multiply, divide, remainder, int_divide, negate].into_iter().any(|function| Arc::ptr_eq(function, func))
+    }
+
     fn function(&self, op: &BinaryOperator) -> Option<&Arc<ScalarUDF>> {
         let functions = &self.functions;
         Some(match op {
@@ -65,7 +72,12 @@ impl ExprPlanner for SparkArithmetic {
             return Ok(call(&self.functions.negate, vec![expr.left]));
         }
         let Some(function) = self.function(&expr.op) else { return Ok(PlannerResult::Original(expr)) };
-        let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
+        // Asking a long chain for its type at each of its operators would be quadratic at least.
+        if self.is_number(&expr.left) && self.is_number(&expr.right) {
+            return Ok(call(function, vec![expr.left, expr.right]));
+        }
+        let of = |operand: &Expr| if self.is_number(operand) { Ok(DataType::Float64) } else { operand.get_type(schema) };
+        let (left, right) = (of(&expr.left)?, of(&expr.right)?);
         if left.is_temporal() || right.is_temporal() || is_interval(&left) || is_interval(&right) {
             return temporal(expr, &left, &right);
         }
