@@ -102,7 +102,7 @@ fn union_gives_all_rows_in_its_own_types() {
     let schema = inputs[1].schema().clone();
     let union = UnionNode::new(inputs, schema.clone()).unwrap();
     let chunks = run(union).unwrap();
-    let mut found = Vec::new();
+    let mut found: Vec<i128> = Vec::new();
     for chunk in &chunks {
         assert_eq!(*chunk.column(0).data_type(), DataType::Decimal64(18, 2));
         found.extend(chunk.to_batch(&schema).unwrap().column(0).as_primitive::<arrow::datatypes::Decimal128Type>().values());
