@@ -34,6 +34,21 @@ impl GroupTable {
         Self { slots: vec![0; SLOTS_MIN], keys: empty, hashes: Vec::new(), null_group: None }
     }
 
+    /// Forgets all groups but keeps the memory, for as many groups again.
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(0);
+        self.hashes.clear();
+        self.null_group = None;
+        match &mut self.keys {
+            EncodedKeys::Fixed64(keys, _) => keys.clear(),
+            EncodedKeys::Fixed128(keys) => keys.clear(),
+            EncodedKeys::Bytes { offsets, data } => {
+                offsets.truncate(1);
+                data.clear();
+            }
+        }
+    }
+
     /// Number of groups.
     pub(super) fn len(&self) -> usize {
         self.hashes.len()

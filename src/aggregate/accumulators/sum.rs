@@ -144,7 +144,7 @@ impl IntegerSum {
 fn batch_sums(groups: &Groups, values: &[i64], nulls: Option<&NullBuffer>) -> Vec<i64> {
     let Some(ids) = groups.ids() else {
         return vec![match nulls {
-            None => values.iter().fold(0, |sum, value| sum + value),
+            None => values.iter().sum(),
             Some(nulls) => nulls.valid_indices().map(|row| values[row]).sum(),
         }];
     };
