@@ -114,9 +114,13 @@ impl IntegerSum {
                     sums.resize(count, 0);
                 }
                 if groups.is_few() && step <= i64::MAX as u128 {
-                    batch_sums(groups, values, nulls).iter().zip(sums).for_each(|(&part, sum)| *sum += i128::from(part));
+                    batch_sums(groups, values, nulls)
+                        .iter()
+                        .zip(sums)
+                        .for_each(|(&part, sum)| *sum = sum.wrapping_add(part.into()));
                 } else {
-                    groups.for_each(nulls, |group, row| sums[group] += i128::from(values[row]));
+                    // What wraps ends outside of every decimal's range and fails at the end.
+                    groups.for_each(nulls, |group, row| sums[group] = sums[group].wrapping_add(values[row].into()));
                 }
             }
         }
