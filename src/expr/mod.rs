@@ -1,7 +1,42 @@
 //! Compiled expressions over chunks.
+//!
+//! [`compile()`] turns the plan's expressions into [`VectorExpr`]s: own kernels for what queries
+//! spend their time on, the function library's evaluator for the rest. [`Predicate`] filters
+//! chunks, [`scan_predicate`] gives scans what they may test early, [`keys`] and [`sort_key`] make
+//! rows comparable for joins, groups and sorts, [`functions`] are what SQL may call.
 
+pub mod functions;
+pub mod keys;
 pub mod slot;
+pub mod sort_key;
+
+mod arithmetic;
+mod bounds;
+mod case;
+mod cast;
+mod compare;
+mod compile;
+mod decimal;
+mod dictionary;
+mod evaluator;
+mod in_list;
+mod kernel;
+mod leaf;
+mod like;
+mod logic;
+mod parse;
+mod predicate;
+mod scan;
+mod temporal;
+mod text;
 mod vector;
 
+pub use compile::{Slots, compile};
+pub use predicate::Predicate;
+pub use scan::scan_predicate;
 pub use slot::ScalarSlot;
+pub use sort_key::SortKeyEncoder;
 pub use vector::{ExprRef, VectorExpr};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! CASE, and what is written as one: COALESCE, NVL, IF, NULLIF.
+//!
+//! A branch is evaluated only on the rows that reach it, so that an error in a branch not taken
+//! does not raise. Rows still to be decided are kept as row numbers; every branch that some rows
+//! take gives a piece, and the pieces are put together at the end.
+//!
+//! ```text
+//!   rows 0..n --when 1--> true: piece 1 = then 1 on these
+//!        rest --when 2--> true: piece 2 = then 2 on these
+//!        rest ----------------> piece 3 = else
+//! ```
+//!
+//! With one WHEN and branches that cannot fail both are evaluated on all rows and merged by mask.
+
+use super::logic::{true_rows, truth};
+use super::vector::{ExprRef, VectorExpr};
+use crate::column::{Chunk, Column, Selection, storage_type};
+use crate::error::Result;
+use arrow::array::{Array, ArrayRef, BooleanArray, Datum, Scalar, new_empty_array, new_null_array};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute;
+use arrow::compute::kernels::zip::zip;
+use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+/// `CASE WHEN .. THEN .. ELSE .. END`.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub branches: Vec<(ExprRef, ExprRef)>,
+    pub otherwise: Option<ExprRef>,
+    pub data_type: DataType,
+    pub nullable: bool,
+    pub text: String,
+}
+
+impl Case {
+    /// Both branches on all rows.
+    fn evaluate_both(&self, chunk: &Chunk) -> Result<Option<Column>> {
+        let [(when, then)] = self.branches.as_slice() else { return Ok(None) };
+        if then.is_fallible() || self.otherwise.as_ref().is_some_and(|other| other.is_fallible()) {
+            return Ok(None);
+        }
+        let mask = true_rows(&truth(&when.evaluate(chunk)?)?);
+        let otherwise = |chunk: &Chunk| match &self.otherwise {
+            Some(otherwise) => otherwise.evaluate(chunk),
+            None => Ok(Column::nulls(&storage_type(&self.data_type), chunk.rows())),
+        };
+        if !mask.has_true() {
+            return Ok(Some(otherwise(chunk)?));
+        }
+        let then = then.evaluate(chunk)?;
+        if !mask.has_false() {
+            return Ok(Some(then));
+        }
+        let mut sides = [then, otherwise(chunk)?];
+        self.unify(&mut sides)?;
+        let datum = |column: &Column| -> Result<Box<dyn Datum>> {
+            Ok(match column {
+                Column::Const(value, _) => Box::new(Scalar::new(value.clone())),
+                other => Box::new(other.flat()?),
+            })
+        };
+        let merged = zip(&BooleanArray::new(mask, None), &*datum(&sides[0])?, &*datum(&sides[1])?)?;
+        Ok(Some(Column::Flat(merged)))
+    }
+
+    /// Brings pieces to one type: decimals may be narrow in one and wide in another.
+    fn unify(&self, pieces: &mut [Column]) -> Result<()> {
+        if pieces.iter().all(|piece| piece.data_type() == pieces[0].data_type()) {
+            return Ok(());
+        }
+        for piece in pieces {
+            *piece = match &*piece {
+                Column::Const(value, rows) if *value.data_type() == DataType::Null => {
+                    Column::nulls(&storage_type(&self.data_type), *rows)
+                }
+                Column::Const(value, rows) => Column::Const(Column::Flat(value.clone()).stored(&self.data_type)?, *rows),
+                other => Column::Flat(other.stored(&self.data_type)?),
+            };
+        }
+        Ok(())
+    }
+}
+
+impl VectorExpr for Case {
+    fn evaluate(&self, chunk: &Chunk) -> Result<Column> {
+        let rows = chunk.rows();
+        if rows == 0 {
+            return Ok(Column::Flat(new_empty_array(&storage_type(&self.data_type))));
+        }
+        if let Some(column) = self.evaluate_both(chunk)? {
+            return Ok(column);
+        }
+        // Row numbers of the chunk still undecided, and the chunk of those rows.
+        let mut open: Vec<u32> = (0..rows as u32).collect();
+        let mut rest = chunk.clone();
+        let mut pieces: Vec<Column> = Vec::new();
+        let mut places: Vec<(usize, usize)> = vec![(0, 0); rows];
+        let mut take = |piece: Column, taken: &mut dyn Iterator<Item = u32>| {
+            let constant = matches!(piece, Column::Const(..));
+            for (at, row) in taken.enumerate() {
+                places[row as usize] = (pieces.len(), if constant { 0 } else { at });
+            }
+            pieces.push(piece);
+        };
+        for (when, then) in &self.branches {
+            if open.is_empty() {
+                break;
+            }
+            let mask = true_rows(&truth(&when.evaluate(&rest)?)?);
+            let hits = mask.count_set_bits();
+            if hits == 0 {
+                continue;
+            }
+            if hits == open.len() {
+                take(then.evaluate(&rest)?, &mut open.drain(..));
+                break;
+            }
+            let hit = Arc::new(Selection::from_mask(mask.clone()));
+            take(then.evaluate(&rest.select(&hit)?)?, &mut mask.set_indices().map(|at| open[at]));
+            let miss: BooleanBuffer = !&mask;
+            open = miss.set_indices().map(|at| open[at]).collect();
+            rest = rest.select(&Arc::new(Selection::from_mask(miss)))?;
+        }
+        if !open.is_empty() {
+            let otherwise = match &self.otherwise {
+                Some(otherwise) => otherwise.evaluate(&rest)?,
+                None => Column::nulls(&storage_type(&self.data_type), open.len()),
+            };
+            take(otherwise, &mut open.drain(..));
+        }
+        self.unify(&mut pieces)?;
+        if let [only] = pieces.as_slice() {
+            // All rows took one branch, in order.
+            return Ok(only.clone());
+        }
+        let arrays = pieces.iter().map(|piece| match piece {
+            Column::Const(value, _) => Ok(value.clone()),
+            other => other.flat(),
+        });
+        let arrays: Vec<ArrayRef> = arrays.collect::<Result<_>>()?;
+        let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+        if *arrays[0].data_type() == DataType::Null {
+            return Ok(Column::Flat(new_null_array(&DataType::Null, rows)));
+        }
+        Ok(Column::Flat(compute::interleave(&arrays, &places)?))
+    }
+
+    fn data_type(&self) -> &DataType {
+        &self.data_type
+    }
+
+    fn is_nullable(&self) -> bool {
+        self.nullable
+    }
+
+    fn is_fallible(&self) -> bool {
+        let branches = self.branches.iter().any(|(when, then)| when.is_fallible() || then.is_fallible());
+        branches || self.otherwise.as_ref().is_some_and(|otherwise| otherwise.is_fallible())
+    }
+
+    fn collect_columns(&self, columns: &mut Vec<usize>) {
+        for (when, then) in &self.branches {
+            when.collect_columns(columns);
+            then.collect_columns(columns);
+        }
+        if let Some(otherwise) = &self.otherwise {
+            otherwise.collect_columns(columns);
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.text.clone()
+    }
+}
