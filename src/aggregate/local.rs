@@ -19,13 +19,13 @@
 
 use super::accumulators::{Accumulate, Groups};
 use super::codes::CodeMap;
-use super::keys::EncodedKeys;
 use super::spec::Spec;
 use super::table::GroupTable;
 use crate::column::{Chunk, Column, Selection, array_bytes, storage_type};
 use crate::error::Result;
 use crate::exec::spill::SpillRun;
 use crate::exec::{QueryContext, Reservation, TaskContext};
+use crate::expr::keys::{EncodedKeys, KeyData};
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array, new_empty_array};
 use arrow::compute;
 use std::sync::Arc;
@@ -172,7 +172,8 @@ impl Local {
         self.codes = CodeMap::default();
         if self.spec.is_total() {
             // The one group exists without any row.
-            self.table.assign(&EncodedKeys::Fixed64(vec![0], None), &[0], &mut self.ids, &mut self.new_rows);
+            let only = EncodedKeys { data: KeyData::Fixed64(vec![0]), valid: None };
+            self.table.assign(&only, &[0], &mut self.ids, &mut self.new_rows);
         }
     }
 
