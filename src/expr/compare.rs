@@ -41,18 +41,6 @@ impl Cmp {
         }
     }
 
-    /// The operator that is true where this one is false.
-    pub fn negated(self) -> Self {
-        match self {
-            Self::Eq => Self::Ne,
-            Self::Ne => Self::Eq,
-            Self::Lt => Self::Ge,
-            Self::Ge => Self::Lt,
-            Self::Gt => Self::Le,
-            Self::Le => Self::Gt,
-        }
-    }
-
     /// Whether it holds for operands that compare as `ordering`.
     pub fn holds(self, ordering: Ordering) -> bool {
         match self {

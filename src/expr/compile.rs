@@ -19,6 +19,7 @@ use super::text::text;
 use super::vector::ExprRef;
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
+use arrow::array::new_null_array;
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::ScalarFunction;
@@ -281,12 +282,12 @@ impl Compiler<'_> {
         for item in &in_list.list {
             let Expr::Literal(item, _) = item else { break };
             let own = item.data_type();
-            let array = storage_value(if item.is_null() { &ScalarValue::Null } else { item })?;
+            let array = storage_value(item)?;
             // Decimals are brought to the value's scale only where that loses nothing.
             let same = storage_type(&own) == storage_type(&wanted);
             let exact = shape_of(&own).zip(shape_of(&wanted)).is_some_and(|(own, wanted)| own.1 <= wanted.1);
             values.push(match () {
-                () if item.is_null() => array,
+                () if item.is_null() => new_null_array(&storage_type(&wanted), 1),
                 () if same => Column::Flat(array).stored(&wanted)?,
                 () if exact => match cast_array(&array, &own, &wanted, true) {
                     Ok(array) => Column::Flat(array).stored(&wanted)?,

@@ -66,7 +66,7 @@ impl PerDictionary {
                 table.extend(truths(on_null.as_boolean()));
                 return Ok(Mapped::Truth(table));
             }
-            if on_null.is_null(0) {
+            if on_null.logical_null_count() > 0 {
                 return Ok(Mapped::Values { dictionary: Arc::new(Dictionary::new(result)), null_code: None });
             }
             let both = compute::concat(&[&result, &on_null])?;

@@ -38,7 +38,7 @@ enum Set {
 impl InList {
     /// `values` are arrays of one row in the storage type of `data_type`, the SQL type of the value.
     pub fn new(data_type: &DataType, values: Vec<ArrayRef>, negated: bool) -> Result<Self> {
-        let (nulls, values): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| value.is_null(0));
+        let (nulls, values): (Vec<_>, Vec<_>) = values.into_iter().partition(|value| value.logical_null_count() > 0);
         let keys = KeyColumns::new(vec![storage_type(data_type)], vec![false]);
         let mut set = None;
         if values.len() > LINEAR_MAX {

@@ -75,7 +75,7 @@ impl VectorExpr for ConstExpr {
     }
 
     fn is_nullable(&self) -> bool {
-        self.value.is_null(0)
+        self.value.logical_null_count() > 0
     }
 
     fn is_fallible(&self) -> bool {

@@ -112,9 +112,10 @@ fn ordered(array: &ArrayRef) -> Vec<u64> {
             .iter()
             .map(|&v| (v.clamp(i64::MIN / 2, i64::MAX / 2) as u64) << 1 ^ SIGN)
             .collect(),
+        // Most values fit 64 bits; larger ones saturate, which keeps the order.
         DataType::Decimal128(..) => {
-            let top = |v: i128| ((v >> 64) as u64) ^ SIGN;
-            array.as_primitive::<Decimal128Type>().values().iter().map(|&v| top(v)).collect()
+            let narrow = |v: i128| (v.clamp(i64::MIN.into(), i64::MAX.into()) as u64) ^ SIGN;
+            array.as_primitive::<Decimal128Type>().values().iter().map(|&v| narrow(v)).collect()
         }
         DataType::Float32 => {
             array.as_primitive::<Float32Type>().values().iter().map(|&v| u64::from(ordered32(v)) << 32).collect()

@@ -5,7 +5,9 @@ use arrow::array::{Decimal64Array, Int64Array, StringViewArray};
 
 fn columns() -> Vec<(DataType, ArrayRef)> {
     let decimals = Decimal64Array::from(vec![Some(5), None, Some(-500), Some(5), Some(999_999_999_999_999_999)]);
+    let wide = arrow::array::Decimal128Array::from(vec![Some(1), None, Some(i128::MAX / 4), Some(-7), Some(i128::MAX / 5)]);
     vec![
+        (DataType::Decimal128(38, 2), Arc::new(wide.with_data_type(DataType::Decimal128(38, 2)))),
         (DataType::Int64, Arc::new(Int64Array::from(vec![Some(3), None, Some(i64::MIN), Some(i64::MAX), Some(3)]))),
         (
             DataType::Utf8View,

@@ -73,7 +73,7 @@ fn doubles(expr: Expr) -> Vec<Option<f64>> {
 /// The column as text: what a user would see.
 fn texts(expr: Expr) -> Vec<Option<String>> {
     let array = run(expr);
-    (0..array.len()).map(|row| array.is_valid(row).then(|| cast::text_of(&array, row).unwrap())).collect()
+    (0..array.len()).map(|row| array.is_valid(row).then(|| super::cast::text_of(&array, row).unwrap())).collect()
 }
 
 fn strs(values: [Option<&str>; 4]) -> Vec<Option<String>> {
@@ -247,11 +247,11 @@ fn like_patterns() {
     assert_eq!(bools(col("s").not_like(lit("%"))), [F, F, N, F]);
     assert_eq!(bools(col("s").ilike(lit("APP%"))), [T, F, N, F]);
     assert_eq!(bools(col("s").like(col("s"))), [T, T, N, T]);
-    let matches = |pattern: &str, text: &str| like::Matcher::new(pattern, None).unwrap().matches(text);
+    let matches = |pattern: &str, text: &str| super::like::Matcher::new(pattern, None).unwrap().matches(text);
     assert!(matches("100\\%", "100%") && !matches("100\\%", "1000"));
     assert!(matches("ab%ba", "abba") && !matches("ab%ba", "aba"));
     assert!(matches("é_", "éü") && matches("%_x%y", "éxzy") && !matches("_", ""));
-    assert!(like::Matcher::new("a\\", None).is_err());
+    assert!(super::like::Matcher::new("a\\", None).is_err());
 }
 
 #[test]

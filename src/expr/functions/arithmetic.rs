@@ -13,6 +13,7 @@ use super::super::decimal::{integer_shape, result_shape, shape_of};
 use super::builtin::{Builtin, mismatch};
 use crate::error::Result;
 use arrow::datatypes::DataType;
+use datafusion_common::ScalarValue;
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;
 
@@ -131,6 +132,20 @@ fn as_decimal(data_type: &DataType) -> DataType {
         Some((precision, scale)) => DataType::Decimal128(precision, scale),
         None => data_type.clone(),
     }
+}
+
+/// An integer literal beside a decimal counts with the digits it has, not with those of its type:
+/// `1 - decimal(15, 2)` is a decimal(16, 2). None: not an integer.
+pub fn decimal_literal(value: &ScalarValue) -> Option<ScalarValue> {
+    let integer = match value {
+        ScalarValue::Int8(Some(value)) => i64::from(*value),
+        ScalarValue::Int16(Some(value)) => i64::from(*value),
+        ScalarValue::Int32(Some(value)) => i64::from(*value),
+        ScalarValue::Int64(Some(value)) => *value,
+        _ => return None,
+    };
+    let digits = integer.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+    Some(ScalarValue::Decimal128(Some(i128::from(integer)), digits as u8, 0))
 }
 
 fn coerce_same(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {

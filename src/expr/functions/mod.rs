@@ -9,7 +9,7 @@ mod dates;
 mod math;
 mod strings;
 
-pub use arithmetic::{divide, int_divide, minus, multiply, negate, plus, remainder};
+pub use arithmetic::{decimal_literal, divide, int_divide, minus, multiply, negate, plus, remainder};
 pub(super) use builtin::Builtin;
 
 use datafusion_expr::ScalarUDF;
@@ -46,7 +46,7 @@ fn borrowed() -> Vec<Arc<ScalarUDF>> {
         string::ltrim(),
         string::rtrim(),
         string::concat_ws(),
-        renamed(string::contains(), &[]),
+        string::contains(),
         renamed(string::starts_with(), &["startswith"]),
         renamed(string::ends_with(), &["endswith"]),
         string::levenshtein(),
@@ -60,7 +60,6 @@ fn borrowed() -> Vec<Arc<ScalarUDF>> {
         unicode::lpad(),
         unicode::rpad(),
         unicode::reverse(),
-        renamed(unicode::strpos(), &[]),
         unicode::translate(),
     ]
 }

@@ -39,3 +39,12 @@ fn names_are_unique() {
     names.dedup();
     assert_eq!(all, names.len());
 }
+
+#[test]
+fn integer_literals_count_their_digits() {
+    use datafusion_common::ScalarValue as S;
+    assert_eq!(decimal_literal(&S::Int32(Some(1))), Some(S::Decimal128(Some(1), 1, 0)));
+    assert_eq!(decimal_literal(&S::Int64(Some(-100))), Some(S::Decimal128(Some(-100), 3, 0)));
+    assert_eq!(decimal_literal(&S::Int64(Some(0))), Some(S::Decimal128(Some(0), 1, 0)));
+    assert_eq!(decimal_literal(&S::Float64(Some(1.0))), None);
+}
