@@ -19,13 +19,13 @@
 
 use super::accumulators::{Accumulate, Groups};
 use super::codes::CodeMap;
-use super::keys::EncodedKeys;
 use super::spec::Spec;
 use super::table::GroupTable;
 use crate::column::{Chunk, Column, Selection, array_bytes, storage_type};
 use crate::error::Result;
 use crate::exec::spill::SpillRun;
 use crate::exec::{QueryContext, Reservation, TaskContext};
+use crate::expr::keys::{EncodedKeys, KeyData};
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array, new_empty_array};
 use arrow::compute;
 use std::sync::Arc;
@@ -35,16 +35,18 @@ pub(super) const FANOUT: usize = 1 << FANOUT_BITS;
 const FANOUT_BITS: u32 = 6;
 /// After this many levels the hash has no bits left to tell keys apart.
 const LEVELS_MAX: u32 = 8;
+/// Unit tests meet every path with few rows.
+const SCALE: usize = if cfg!(test) { 64 } else { 1 };
 /// Groups from which on a table is given up when new groups keep coming: beyond L2. Guessed.
-const GROUPS_BEFORE_SCATTER: usize = 1 << 17;
+const GROUPS_BEFORE_SCATTER: usize = (1 << 17) / SCALE;
 /// Groups of a table once scattering has begun: fits L2 with its states. Guessed.
-const GROUPS_SCATTERING: usize = 1 << 15;
+const GROUPS_SCATTERING: usize = (1 << 16) / SCALE;
 /// Rows after which the share of new groups is looked at.
-const WINDOW_ROWS: usize = 1 << 15;
+const WINDOW_ROWS: usize = (1 << 15) / SCALE;
 /// A table with fewer new groups per row than this in its last window is worth keeping.
 const NEW_SHARE: f64 = 0.125;
 /// Drained rows of a task that are worth merging among themselves.
-const COMPACT_ROWS: usize = 1 << 21;
+const COMPACT_ROWS: usize = (1 << 21) / SCALE;
 /// State below this is not worth a spill; the budget is overdrawn instead.
 const SPILL_BYTES_MIN: usize = 256 << 10;
 /// Reservations grow in steps of this.
@@ -159,13 +161,19 @@ impl Local {
     }
 
     fn clear_table(&mut self) {
-        self.table = GroupTable::new(self.spec.keys.empty());
+        // A table that is scattered again and again keeps its size, a larger one goes.
+        if self.groups_max == GROUPS_SCATTERING && self.table.len() < 2 * GROUPS_SCATTERING {
+            self.table.clear();
+        } else {
+            self.table = GroupTable::new(self.spec.keys.empty());
+        }
         self.keys.iter_mut().for_each(Vec::clear);
         self.key_bytes = 0;
         self.codes = CodeMap::default();
         if self.spec.is_total() {
             // The one group exists without any row.
-            self.table.assign(&EncodedKeys::Fixed64(vec![0], None), &[0], &mut self.ids, &mut self.new_rows);
+            let only = EncodedKeys { data: KeyData::Fixed64(vec![0]), valid: None };
+            self.table.assign(&only, &[0], &mut self.ids, &mut self.new_rows);
         }
     }
 
@@ -380,6 +388,8 @@ impl Local {
     pub(super) fn spill(&mut self, query: &QueryContext) -> Result<usize> {
         let held = self.bytes();
         self.scatter()?;
+        self.table = GroupTable::new(self.spec.keys.empty());
+        self.clear_table();
         for partition in &mut self.partitions {
             let partials = std::mem::take(&mut partition.partials);
             (partition.bytes, partition.rows) = (0, 0);

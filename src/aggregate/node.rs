@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Groups of all tasks together that one task merges alone. Guessed: some milliseconds of work.
-const GROUPS_MERGED_ALONE: usize = 1 << 16;
+const GROUPS_MERGED_ALONE: usize = if cfg!(test) { 1 << 10 } else { 1 << 16 };
 
 /// Hash aggregation in two stages.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::AggregateCall;
 use super::accumulators::{Function, SlotSpec};
-use super::keys::KeyColumns;
+use super::keys::GroupKeys;
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
 use crate::exec::{Counter, OperatorMetrics, Unit};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct Spec {
     pub(super) groups: Vec<ExprRef>,
     pub(super) group_types: Vec<DataType>,
-    pub(super) keys: KeyColumns,
+    pub(super) keys: GroupKeys,
     /// Every argument once.
     pub(super) arguments: Vec<ExprRef>,
     pub(super) slots: Vec<SlotSpec>,
@@ -50,7 +50,7 @@ impl Spec {
         }
         let group_types: Vec<DataType> = groups.iter().map(|group| group.data_type().clone()).collect();
         let mut spec = Self {
-            keys: KeyColumns::new(group_types.clone()),
+            keys: GroupKeys::new(group_types.clone()),
             groups,
             group_types,
             arguments: Vec::new(),

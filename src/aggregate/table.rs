@@ -12,7 +12,8 @@
 //!
 //! Cost: at least 2 slots a group: 16 to 32 bytes a group and its key. NULL is a key like others.
 
-use super::keys::EncodedKeys;
+use super::keys::StoredKeys;
+use crate::expr::keys::{EncodedKeys, KeyData};
 
 const SLOTS_MIN: usize = 64;
 /// The hash of the NULL key that has no encoding: the same in every task.
@@ -22,7 +23,7 @@ const NULL_HASH: u64 = 0;
 #[derive(Debug)]
 pub(super) struct GroupTable {
     slots: Vec<u64>,
-    keys: EncodedKeys,
+    keys: StoredKeys,
     hashes: Vec<u64>,
     /// The group of the NULL key where the encoding has no room for NULL.
     null_group: Option<u32>,
@@ -30,8 +31,23 @@ pub(super) struct GroupTable {
 
 impl GroupTable {
     /// A table for keys in the form of `empty`.
-    pub(super) fn new(empty: EncodedKeys) -> Self {
+    pub(super) fn new(empty: StoredKeys) -> Self {
         Self { slots: vec![0; SLOTS_MIN], keys: empty, hashes: Vec::new(), null_group: None }
+    }
+
+    /// Forgets all groups but keeps the memory, for as many groups again.
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(0);
+        self.hashes.clear();
+        self.null_group = None;
+        match &mut self.keys {
+            StoredKeys::Fixed64(keys) => keys.clear(),
+            StoredKeys::Fixed128(keys) => keys.clear(),
+            StoredKeys::Bytes { offsets, data } => {
+                offsets.truncate(1);
+                data.clear();
+            }
+        }
     }
 
     /// Number of groups.
@@ -47,9 +63,9 @@ impl GroupTable {
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         let keys = match &self.keys {
-            EncodedKeys::Fixed64(keys, _) => keys.capacity() * 8,
-            EncodedKeys::Fixed128(keys) => keys.capacity() * 16,
-            EncodedKeys::Bytes { offsets, data } => offsets.capacity() * 8 + data.capacity(),
+            StoredKeys::Fixed64(keys) => keys.capacity() * 8,
+            StoredKeys::Fixed128(keys) => keys.capacity() * 16,
+            StoredKeys::Bytes { offsets, data } => offsets.capacity() * 8 + data.capacity(),
         };
         (self.slots.capacity() + self.hashes.capacity()) * 8 + keys
     }
@@ -60,11 +76,12 @@ impl GroupTable {
         new_rows.clear();
         ids.reserve(hashes.len());
         let Self { slots, keys, hashes: known, null_group } = self;
-        match (keys, encoded) {
-            (EncodedKeys::Fixed64(keys, _), EncodedKeys::Fixed64(rows, nulls)) => {
+        match (keys, &encoded.data) {
+            (StoredKeys::Fixed64(keys), KeyData::Fixed64(rows)) => {
+                let valid = encoded.valid.as_ref();
                 let mut last: Option<(u64, u32)> = None;
                 for (row, (&key, &hash)) in rows.iter().zip(hashes).enumerate() {
-                    if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+                    if valid.is_some_and(|valid| !valid.value(row)) {
                         let group = *null_group.get_or_insert_with(|| {
                             new_rows.push(row as u32);
                             keys.push(0);
@@ -92,7 +109,7 @@ impl GroupTable {
                     ids.push(group);
                 }
             }
-            (EncodedKeys::Fixed128(keys), EncodedKeys::Fixed128(rows)) => {
+            (StoredKeys::Fixed128(keys), KeyData::Fixed128(rows)) => {
                 for (row, (&key, &hash)) in rows.iter().zip(hashes).enumerate() {
                     let found = find(slots, known, hash, None, |group| keys[group] == key);
                     ids.push(found.unwrap_or_else(|group| {
@@ -102,9 +119,9 @@ impl GroupTable {
                     }));
                 }
             }
-            (EncodedKeys::Bytes { offsets, data }, EncodedKeys::Bytes { offsets: from, data: bytes }) => {
+            (StoredKeys::Bytes { offsets, data }, KeyData::Bytes(bytes)) => {
                 for (row, &hash) in hashes.iter().enumerate() {
-                    let key = &bytes[from[row]..from[row + 1]];
+                    let key = bytes.row(row);
                     let found = find(slots, known, hash, None, |group| &data[offsets[group]..offsets[group + 1]] == key);
                     ids.push(found.unwrap_or_else(|group| {
                         data.extend_from_slice(key);

@@ -94,7 +94,7 @@ impl Generic {
     fn measure(&mut self) {
         // Asking may cost a walk over all groups.
         self.updates += 1;
-        if self.updates.is_power_of_two() || self.updates % 64 == 0 {
+        if self.updates.is_power_of_two() || self.updates.is_multiple_of(64) {
             self.size = self.inner.size();
         }
     }

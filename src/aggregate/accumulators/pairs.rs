@@ -9,7 +9,7 @@
 //! Cost: a slot of the table and one value per distinct pair. NULL values are left out, as SQL's
 //! DISTINCT aggregates and Spark's collecting ones do.
 
-use super::super::keys::KeyColumns;
+use super::super::keys::GroupKeys;
 use super::super::table::GroupTable;
 use super::count::all_valid;
 use super::{Accumulate, Groups, SlotSpec};
@@ -29,7 +29,7 @@ pub(super) fn list_type(data_type: &DataType) -> DataType {
 /// (group, value) pairs, each once or as often as it came.
 struct Pairs {
     types: Vec<DataType>,
-    known: Option<(KeyColumns, GroupTable)>,
+    known: Option<(GroupKeys, GroupTable)>,
     ids: Vec<u32>,
     /// Per argument, the kept values batch by batch.
     values: Vec<Vec<ArrayRef>>,
@@ -41,7 +41,7 @@ impl Pairs {
         let known = once.then(|| {
             let mut key_types = vec![DataType::UInt32];
             key_types.extend(types.iter().cloned());
-            let keys = KeyColumns::new(key_types);
+            let keys = GroupKeys::new(key_types);
             let table = GroupTable::new(keys.empty());
             (keys, table)
         });

@@ -114,9 +114,13 @@ impl IntegerSum {
                     sums.resize(count, 0);
                 }
                 if groups.is_few() && step <= i64::MAX as u128 {
-                    batch_sums(groups, values, nulls).iter().zip(sums).for_each(|(&part, sum)| *sum += i128::from(part));
+                    batch_sums(groups, values, nulls)
+                        .iter()
+                        .zip(sums)
+                        .for_each(|(&part, sum)| *sum = sum.wrapping_add(part.into()));
                 } else {
-                    groups.for_each(nulls, |group, row| sums[group] += i128::from(values[row]));
+                    // What wraps ends outside of every decimal's range and fails at the end.
+                    groups.for_each(nulls, |group, row| sums[group] = sums[group].wrapping_add(values[row].into()));
                 }
             }
         }
@@ -144,7 +148,7 @@ impl IntegerSum {
 fn batch_sums(groups: &Groups, values: &[i64], nulls: Option<&NullBuffer>) -> Vec<i64> {
     let Some(ids) = groups.ids() else {
         return vec![match nulls {
-            None => values.iter().fold(0, |sum, value| sum + value),
+            None => values.iter().sum(),
             Some(nulls) => nulls.valid_indices().map(|row| values[row]).sum(),
         }];
     };

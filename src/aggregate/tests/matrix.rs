@@ -130,7 +130,7 @@ fn few_and_some_groups_in_every_setting() {
 
 #[test]
 fn many_groups_with_ample_and_little_memory() {
-    let data = data(4, 250_000, 800_000);
+    let data = data(4, 150_000, 200_000);
     let little = Setting { memory: 4 << 20, ..Setting::default() };
     check(&data, &[Setting::default(), little]);
 }
@@ -143,6 +143,19 @@ fn little_memory_spills() {
     let groups = data.rows.iter().map(|row| row.key).collect::<BTreeSet<_>>().len();
     assert_eq!(run(&node, Setting { memory: 1 << 20, ..Setting::default() }).unwrap().len(), groups);
     assert!(node.info().metrics.spilled_bytes.get() > 0);
+}
+
+#[test]
+fn partitions_compact_when_groups_return() {
+    // 20,000 groups ten times over, in an order that gives no table a chance.
+    let data = data(7, 200_000, 20_000);
+    let by_key = expected(&data.rows, |row| vec![key_text(row)]);
+    for threads in [1, 2] {
+        let node = node(&schema(&data.types), chunks(&data.arrays, 1000), &[0], &calls()).unwrap();
+        assert!(run(&node, Setting { threads, ..Setting::default() }).unwrap() == by_key);
+        let partitions = node.info().metrics.named().iter().find(|(name, ..)| *name == "partitions").map(|found| found.2);
+        assert_eq!(partitions, Some(64));
+    }
 }
 
 #[test]
