@@ -1,5 +1,14 @@
 //! Tables: named ones, directories of files, batches in memory.
 
+#[expect(clippy::module_inception, reason = "the file is named after the one struct in it")]
+mod catalog;
+mod files;
+mod memory;
+
+pub use catalog::{Catalog, OpenFile, View};
+pub use files::{ColumnOrigin, FileTable, PageBounds, RowGroupBounds, TableFile};
+pub use memory::MemoryTable;
+
 use crate::layout::ColumnStatistics;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::TableSource;
@@ -8,7 +17,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Something rows can be read from.
-pub trait Table: Debug + Send + Sync {
+pub trait Table: Any + Debug + Send + Sync {
     /// For the planner to find out which kind it is.
     fn as_any(&self) -> &dyn Any;
 

@@ -196,3 +196,68 @@ impl Drop for Reservation {
         self.release();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds memory until it is asked for it.
+    struct Hoard(Mutex<Reservation>);
+
+    impl Spillable for Hoard {
+        fn reclaimable(&self) -> usize {
+            self.0.lock().bytes()
+        }
+
+        fn reclaim(&self) -> Result<usize> {
+            let mut held = self.0.lock();
+            let bytes = held.bytes();
+            held.release();
+            Ok(bytes)
+        }
+    }
+
+    fn hoard(budget: &Arc<MemoryBudget>, bytes: usize) -> Arc<Hoard> {
+        let mut held = budget.reserve(None);
+        held.grow_anyway(bytes);
+        let hoard = Arc::new(Hoard(Mutex::new(held)));
+        budget.register(&hoard);
+        hoard
+    }
+
+    #[test]
+    fn a_reservation_counts_and_gives_back() {
+        let budget = MemoryBudget::new(100);
+        let metrics = Arc::new(OperatorMetrics::default());
+        let mut one = budget.reserve(Some(metrics.clone()));
+        let mut other = budget.reserve(Some(metrics.clone()));
+        assert!(one.try_grow(60) && !other.try_grow(50) && other.try_grow(40));
+        assert_eq!((budget.used(), budget.available()), (100, 0));
+        other.grow_anyway(20);
+        one.shrink(1000);
+        assert_eq!((one.bytes(), budget.used(), budget.peak()), (0, 60, 120));
+        assert!(!one.try_grow(usize::MAX));
+        drop(other);
+        assert_eq!((budget.used(), metrics.memory_peak.get()), (0, 120));
+    }
+
+    #[test]
+    fn growing_takes_from_the_largest_holder_first() {
+        let budget = MemoryBudget::new(100);
+        let (small, large) = (hoard(&budget, 30), hoard(&budget, 60));
+        let mut wanting = budget.reserve(None);
+        wanting.grow(50, "a test").unwrap();
+        assert_eq!((small.reclaimable(), large.reclaimable()), (30, 0));
+        wanting.grow(50, "a test").unwrap();
+        assert_eq!(small.reclaimable(), 0);
+        let error = wanting.grow(1, "a test").unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Memory);
+    }
+
+    #[test]
+    fn a_dropped_holder_is_forgotten() {
+        let budget = MemoryBudget::new(100);
+        drop(hoard(&budget, 50));
+        assert_eq!((budget.used(), budget.reclaim(10).unwrap()), (0, 0));
+    }
+}

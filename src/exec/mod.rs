@@ -12,6 +12,7 @@
 //! - [`pipeline`]: sources, cursors, operators, sinks: what an operator is while it runs.
 //! - [`scheduler`]: tasks, quotas, events, hand-over; the only file that names rayon.
 //! - [`result`]: the sink that a query's caller reads from.
+//! - [`run`]: from a plan to that sink.
 //! - [`memory`], [`spill`]: the budget, revocation, files.
 //! - [`metrics`], [`cancel`], [`context`]: what every task carries.
 
@@ -22,8 +23,14 @@ pub mod metrics;
 pub mod pipeline;
 pub mod plan;
 pub mod result;
+pub mod run;
 pub mod scheduler;
 pub mod spill;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;
 
 pub use cancel::CancelFlag;
 pub use context::{QueryContext, TaskContext};

@@ -11,6 +11,10 @@ use crate::error::Result;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Chunks that an operator may swallow in a row before its chain yields, so that a filter that
+/// drops everything neither outlives its quota nor hides the end of a LIMIT. Guessed.
+const SWALLOWED_MAX: usize = 4;
+
 /// What one step of a cursor or operator gives.
 pub enum Step {
     /// Rows.
@@ -192,6 +196,8 @@ pub struct PipelineBuilder {
     pub(super) pipelines: Vec<Pipeline>,
     pub(super) events: usize,
     built: Vec<(usize, Event)>,
+    /// Events that every branch built now has to wait for; see [`PipelineBuilder::with_gate`].
+    gates: Vec<Event>,
 }
 
 impl PipelineBuilder {
@@ -207,11 +213,25 @@ impl PipelineBuilder {
     }
 
     /// Ends `stream` in `sink`. The event happens when the sink is complete.
-    pub fn end(&mut self, stream: Stream, sink: Arc<dyn Sink>, metrics: &Arc<OperatorMetrics>) -> Event {
+    pub fn end(&mut self, mut stream: Stream, sink: Arc<dyn Sink>, metrics: &Arc<OperatorMetrics>) -> Event {
         let complete = self.event();
+        for branch in &mut stream.branches {
+            branch.requires.extend(&self.gates);
+        }
         let pipeline = Pipeline { branches: stream.branches, sink, sink_metrics: metrics.clone(), complete };
         self.pipelines.push(pipeline);
         complete
+    }
+
+    /// Runs `build` and lets everything built in it wait for `events`: the branches of the stream
+    /// that it returns, and those of every pipeline that it ends on the way (the builds of joins,
+    /// for one). Gates nest: inner branches wait for the events of all gates around them.
+    pub fn with_gate(&mut self, events: &[Event], build: impl FnOnce(&mut Self) -> Result<Stream>) -> Result<Stream> {
+        let outer = self.gates.len();
+        self.gates.extend(events);
+        let stream = build(self);
+        self.gates.truncate(outer);
+        Ok(events.iter().fold(stream?, |stream, event| stream.after(*event)))
     }
 
     /// Builds something shared (a scalar subquery, a common subplan) once: the first call for
@@ -253,11 +273,6 @@ impl Chain {
         Ok(Self { source: cursor.map(|cursor| (cursor, source_metrics.clone())), links })
     }
 
-    /// Gives the chain its next unit of work. The operators keep their state.
-    pub(super) fn set_source(&mut self, cursor: Box<dyn Cursor>, metrics: &Arc<OperatorMetrics>) {
-        self.source = Some((cursor, metrics.clone()));
-    }
-
     /// The first operator with much output left gives half of it away, as a chain of its own that
     /// runs through fresh states of the later operators.
     pub(super) fn split(
@@ -291,7 +306,7 @@ impl Chain {
         if stage == 0 {
             return self.pull_source(more, task);
         }
-        loop {
+        for swallowed in 0.. {
             let link = &mut self.links[stage - 1];
             let step = timed(&link.metrics, || link.operator.next(task))?;
             match step {
@@ -302,6 +317,7 @@ impl Chain {
                 Step::Yield => return Ok(Step::Yield),
                 Step::Done => return Ok(Step::Done),
                 Step::NeedInput if link.input_ended => return Ok(Step::Done),
+                Step::NeedInput if swallowed >= SWALLOWED_MAX => return Ok(Step::Yield),
                 Step::NeedInput => {}
             }
             match self.pull_from(stage - 1, more, task)? {
@@ -319,25 +335,31 @@ impl Chain {
                 }
             }
         }
+        Ok(Step::Yield)
     }
 
     fn pull_source(&mut self, more: &mut dyn FnMut() -> Result<Option<Box<dyn Cursor>>>, task: &TaskContext) -> Result<Step> {
-        loop {
-            let Some((cursor, metrics)) = &mut self.source else {
-                return Ok(Step::Done);
-            };
-            task.check_cancelled()?;
-            match timed(metrics, || cursor.next(task))? {
-                Step::Chunk(chunk) => {
-                    count(metrics, &chunk);
-                    return Ok(Step::Chunk(chunk));
-                }
-                Step::Yield | Step::NeedInput => return Ok(Step::Yield),
-                Step::Done => match timed(metrics, &mut *more)? {
-                    Some(next) => *cursor = next,
-                    None => self.source = None,
-                },
+        let Some((cursor, metrics)) = &mut self.source else {
+            return Ok(Step::Done);
+        };
+        task.check_cancelled()?;
+        match timed(metrics, || cursor.next(task))? {
+            Step::Chunk(chunk) => {
+                count(metrics, &chunk);
+                Ok(Step::Chunk(chunk))
             }
+            Step::Yield | Step::NeedInput => Ok(Step::Yield),
+            Step::Done => match timed(metrics, &mut *more)? {
+                Some(next) => {
+                    // Units of work without rows (pruned row groups) must not go on past the quota.
+                    *cursor = next;
+                    Ok(Step::Yield)
+                }
+                None => {
+                    self.source = None;
+                    Ok(Step::Done)
+                }
+            },
         }
     }
 }
@@ -349,7 +371,8 @@ impl Cursor for Chain {
     }
 }
 
-fn timed<T>(metrics: &OperatorMetrics, work: impl FnOnce() -> T) -> T {
+/// Runs `work` and adds its time to the operator's.
+pub(super) fn timed<T>(metrics: &OperatorMetrics, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
     metrics.busy_ns.add(start.elapsed().as_nanos() as u64);

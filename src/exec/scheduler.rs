@@ -14,10 +14,12 @@
 //! ```
 
 use super::context::{QueryContext, TaskContext};
-use super::pipeline::{Branch, Chain, Flow, Job, PipelineBuilder, Sink, SinkTask, Step};
-use super::result::ResultQueue;
+use super::pipeline::{Branch, Chain, Flow, Job, PipelineBuilder, Sink, SinkTask, Step, timed};
+use super::metrics::OperatorMetrics;
+use super::result::{ResultQueue, ResultSink};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -57,14 +59,16 @@ impl Scheduler {
 
     /// Starts the pipelines in `builder`. `result` is the sink that the last of them ends in, and
     /// is told when the query is over.
-    pub fn start(self: &Arc<Self>, builder: PipelineBuilder, query: Arc<QueryContext>, result: ResultQueue) {
+    pub fn start(self: &Arc<Self>, builder: PipelineBuilder, query: Arc<QueryContext>, result: impl Borrow<ResultQueue>) {
         let mut pipelines = Vec::with_capacity(builder.pipelines.len());
         for pipeline in builder.pipelines {
             let branches = pipeline.branches.into_iter();
             pipelines.push(PipelineState {
-                branches: branches.map(|branch| BranchState { branch: Some(Arc::new(branch)), tasks: None }).collect(),
+                branches: branches.map(BranchState::new).collect(),
                 sink: Some(pipeline.sink),
+                sink_metrics: pipeline.sink_metrics,
                 complete: pipeline.complete.0,
+                finalizing: false,
                 jobs_left: 0,
             });
         }
@@ -76,6 +80,8 @@ impl Scheduler {
             error: None,
             over: false,
         };
+        let result = result.borrow().sink();
+        result.attach(&query.cancel);
         let run = Arc::new(Run { scheduler: self.clone(), query, result, state: Mutex::new(state) });
         run.advance();
     }
@@ -90,7 +96,9 @@ impl Scheduler {
             let work = this.queue.lock().pop_front();
             if let Some(work) = work {
                 this.busy.fetch_add(1, Ordering::Relaxed);
-                work();
+                // Whatever a query's code does is guarded where the error can be told; this is for
+                // the rest (a panic in a destructor): the worker and its count must survive.
+                let _ = catch_unwind(AssertUnwindSafe(work));
                 this.busy.fetch_sub(1, Ordering::Relaxed);
             }
         });
@@ -105,7 +113,7 @@ impl Scheduler {
 struct Run {
     scheduler: Arc<Scheduler>,
     query: Arc<QueryContext>,
-    result: ResultQueue,
+    result: ResultSink,
     state: Mutex<RunState>,
 }
 
@@ -123,7 +131,10 @@ struct RunState {
 struct PipelineState {
     branches: Vec<BranchState>,
     sink: Option<Arc<dyn Sink>>,
+    sink_metrics: Arc<OperatorMetrics>,
     complete: usize,
+    /// Whether finalization has begun: it begins once.
+    finalizing: bool,
     jobs_left: usize,
 }
 
@@ -132,6 +143,16 @@ struct BranchState {
     branch: Option<Arc<Branch>>,
     /// Tasks not over yet; none before the branch starts.
     tasks: Option<usize>,
+    /// Numbers of tasks that are over, for tasks that come later: no two that live share one.
+    free: Vec<usize>,
+    /// The number after the highest one given out.
+    next: usize,
+}
+
+impl BranchState {
+    fn new(branch: Branch) -> Self {
+        Self { branch: Some(Arc::new(branch)), tasks: None, free: Vec::new(), next: 0 }
+    }
 }
 
 impl Run {
@@ -144,8 +165,8 @@ impl Run {
             let RunState { happened, pipelines, outstanding, .. } = &mut *state;
             for (pipeline_index, pipeline) in pipelines.iter_mut().enumerate() {
                 let Some(sink) = &pipeline.sink else { continue };
-                if pipeline.branches.is_empty() && pipeline.jobs_left == 0 {
-                    pipeline.jobs_left = 1;
+                if pipeline.branches.is_empty() && !pipeline.finalizing {
+                    pipeline.finalizing = true;
                     *outstanding += 1;
                     empty.push(pipeline_index);
                 }
@@ -154,8 +175,9 @@ impl Run {
                     if slot.tasks.is_some() || !branch.requires.iter().all(|event| happened[event.0]) {
                         continue;
                     }
-                    let count = branch.source.tasks_max().clamp(1, self.query.threads);
+                    let count = branch.source.tasks_max().min(self.query.threads).max(1);
                     slot.tasks = Some(count);
+                    slot.next = count;
                     *outstanding += count;
                     for worker in 0..count {
                         tasks.push(Task {
@@ -164,6 +186,7 @@ impl Run {
                             branch_index,
                             branch: branch.clone(),
                             sink: sink.clone(),
+                            sink_metrics: pipeline.sink_metrics.clone(),
                             chain: None,
                             sink_task: None,
                             context: TaskContext { query: self.query.clone(), worker },
@@ -179,7 +202,7 @@ impl Run {
             let error = state.error.clone();
             let pipelines = std::mem::take(&mut state.pipelines);
             drop(state);
-            drop(pipelines);
+            discard(pipelines);
             self.result.end(error.or_else(|| stuck.then(|| Error::internal("pipelines wait for one another"))));
             return;
         }
@@ -196,10 +219,11 @@ impl Run {
     fn fail(&self, error: Error) {
         self.state.lock().error.get_or_insert(error);
         self.query.cancel.raise();
+        self.result.wake();
     }
 
     /// A task of the branch is over. The last one announces and may finalize the pipeline.
-    fn task_over(self: &Arc<Self>, pipeline_index: usize, branch_index: usize) {
+    fn task_over(self: &Arc<Self>, pipeline_index: usize, branch_index: usize, worker: usize) {
         let mut state = self.state.lock();
         let failed = state.error.is_some();
         let RunState { happened, pipelines, outstanding, .. } = &mut *state;
@@ -207,6 +231,7 @@ impl Run {
         let slot = &mut pipeline.branches[branch_index];
         let left = slot.tasks.unwrap_or(1) - 1;
         slot.tasks = Some(left);
+        slot.free.push(worker);
         let mut finalize = false;
         let mut drained = None;
         if left == 0 {
@@ -217,12 +242,12 @@ impl Run {
             finalize = !failed && pipeline.branches.iter().all(|slot| slot.branch.is_none());
         }
         if finalize {
-            pipeline.jobs_left = 1;
+            pipeline.finalizing = true;
         } else {
             *outstanding -= 1;
         }
         drop(state);
-        drop(drained);
+        discard(drained);
         if finalize {
             self.finalize(pipeline_index, 0);
         } else {
@@ -232,11 +257,15 @@ impl Run {
 
     /// Runs the sink's stages from `stage` on. The caller's share of `outstanding` passes to it.
     fn finalize(self: &Arc<Self>, pipeline_index: usize, stage: usize) {
-        let sink = self.state.lock().pipelines[pipeline_index].sink.clone();
+        let (sink, metrics) = {
+            let state = self.state.lock();
+            let pipeline = &state.pipelines[pipeline_index];
+            (pipeline.sink.clone(), pipeline.sink_metrics.clone())
+        };
         let jobs = match sink {
             Some(sink) => guarded(|| {
                 self.query.cancel.check()?;
-                sink.finalize(stage, &self.query)
+                timed(&metrics, || sink.finalize(stage, &self.query))
             }),
             None => Ok(Vec::new()),
         };
@@ -253,7 +282,7 @@ impl Run {
             *open -= 1;
             *outstanding -= 1;
             drop(state);
-            drop(sink);
+            discard(sink);
             self.advance();
             return;
         }
@@ -262,15 +291,16 @@ impl Run {
         drop(state);
         for (worker, job) in jobs.into_iter().enumerate() {
             let run = self.clone();
-            self.scheduler.submit(Box::new(move || run.run_job(job, worker, pipeline_index, stage)));
+            let metrics = metrics.clone();
+            self.scheduler.submit(Box::new(move || run.run_job(job, worker, pipeline_index, stage, &metrics)));
         }
     }
 
-    fn run_job(self: Arc<Self>, job: Job, worker: usize, pipeline_index: usize, stage: usize) {
+    fn run_job(self: Arc<Self>, job: Job, worker: usize, pipeline_index: usize, stage: usize, metrics: &OperatorMetrics) {
         let context = TaskContext { query: self.query.clone(), worker };
         let outcome = guarded(|| {
             context.check_cancelled()?;
-            job(&context)
+            timed(metrics, || job(&context))
         });
         if let Err(error) = outcome {
             self.fail(error);
@@ -298,6 +328,7 @@ struct Task {
     branch_index: usize,
     branch: Arc<Branch>,
     sink: Arc<dyn Sink>,
+    sink_metrics: Arc<OperatorMetrics>,
     chain: Option<Chain>,
     sink_task: Option<Box<dyn SinkTask>>,
     context: TaskContext,
@@ -320,11 +351,18 @@ impl Task {
             }
             Ok(Outcome::Parked) => {
                 let sink = self.sink.clone();
-                let scheduler = self.run.scheduler.clone();
-                sink.park(Box::new(move || {
-                    let queue = scheduler.clone();
-                    queue.submit(Box::new(move || self.run()));
-                }));
+                let run = self.run.clone();
+                // The sink keeps the task: it must keep every task it is given until it resumes it.
+                let parked = guarded(|| {
+                    sink.park(Box::new(move || {
+                        let scheduler = self.run.scheduler.clone();
+                        scheduler.submit(Box::new(move || self.run()));
+                    }));
+                    Ok(())
+                });
+                if let Err(error) = parked {
+                    run.fail(error);
+                }
             }
             Ok(Outcome::Done) => self.over(None),
             Err(error) => self.over(Some(error)),
@@ -332,24 +370,28 @@ impl Task {
     }
 
     fn over(self, error: Option<Error>) {
-        let Self { run, pipeline, branch_index, branch, sink, chain, sink_task, .. } = self;
+        let Self { run, pipeline, branch_index, branch, sink, chain, sink_task, context, .. } = self;
         if let Some(error) = error {
             run.fail(error);
         }
         // What the task holds goes before the branch is announced as drained.
-        drop((chain, sink_task, branch, sink));
-        run.task_over(pipeline, branch_index);
+        let worker = context.worker;
+        if let Err(error) = guarded(|| Ok(drop((chain, sink_task, branch, sink, context)))) {
+            run.fail(error);
+        }
+        run.task_over(pipeline, branch_index, worker);
     }
 
     fn run_quota(&mut self) -> Result<Outcome> {
         let start = Instant::now();
+        // Also what resumes a parked task of a failed query: it must not fill the queue again.
+        self.context.check_cancelled()?;
         let Self { branch, context, stopped, .. } = self;
         let source = branch.source.clone();
         let opener = context.clone();
         let halted = stopped.clone();
         let mut more = move || if halted.load(Ordering::Relaxed) { Ok(None) } else { source.open(&opener) };
         if self.chain.is_none() {
-            context.check_cancelled()?;
             let Some(cursor) = more()? else { return Ok(Outcome::Done) };
             self.chain = Some(Chain::new(Some(cursor), &branch.source_metrics, &branch.operators, context)?);
         }
@@ -362,7 +404,7 @@ impl Task {
                         self.sink_task = Some(self.sink.start(&self.context)?);
                     }
                     let sink = self.sink_task.as_mut().ok_or_else(|| Error::internal("a task without a sink"))?;
-                    match sink.push(chunk, &self.context)? {
+                    match timed(&self.sink_metrics, || sink.push(chunk, &self.context))? {
                         Flow::Continue => {}
                         Flow::Park => return Ok(Outcome::Parked),
                         Flow::Stop => {
@@ -385,7 +427,7 @@ impl Task {
     fn finish(&mut self) -> Result<Outcome> {
         self.chain = None;
         if let Some(sink) = self.sink_task.take() {
-            sink.finish(&self.context)?;
+            timed(&self.sink_metrics, || sink.finish(&self.context))?;
         }
         Ok(Outcome::Done)
     }
@@ -403,7 +445,10 @@ impl Task {
             let slot = &mut state.pipelines[self.pipeline].branches[self.branch_index];
             let tasks = slot.tasks.get_or_insert(0);
             *tasks += 1;
-            *tasks - 1
+            slot.free.pop().unwrap_or_else(|| {
+                slot.next += 1;
+                slot.next - 1
+            })
         };
         let task = Task {
             run: self.run.clone(),
@@ -411,6 +456,7 @@ impl Task {
             branch_index: self.branch_index,
             branch: self.branch.clone(),
             sink: self.sink.clone(),
+            sink_metrics: self.sink_metrics.clone(),
             chain: Some(half),
             sink_task: None,
             context: TaskContext { query: self.context.query.clone(), worker },
@@ -421,6 +467,11 @@ impl Task {
         scheduler.submit(Box::new(move || task.run()));
         Ok(())
     }
+}
+
+/// Drops what holds operators' state; a destructor that panics must not keep the run from ending.
+fn discard<T>(state: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(state)));
 }
 
 /// Turns a panic into the query's error: the session goes on.

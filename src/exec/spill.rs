@@ -7,17 +7,21 @@
 //! The directory is private to the query, made when first needed and removed with its last file.
 
 use crate::error::{Error, Result};
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, GenericByteViewArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{ByteViewType, DataType, Schema, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow::ipc::{CompressionType, MetadataVersion};
 use parking_lot::Mutex;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes gathered before a write. Small because a partitioned operator has many files open and
+/// blocks larger than this bypass it. Guessed.
+const WRITE_BUFFER_BYTES: usize = 64 << 10;
 
 /// Where a query's spill files go.
 #[derive(Debug)]
@@ -55,7 +59,7 @@ impl SpillDirectory {
         let named = tempfile::Builder::new().prefix("run-").tempfile_in(directory.path());
         let (file, path) = named.map_err(|e| Error::io("create a spill file in", directory.path(), e))?.into_parts();
         Ok(SpillWriter {
-            out: BufWriter::with_capacity(1 << 20, file),
+            out: BufWriter::with_capacity(WRITE_BUFFER_BYTES, file),
             schema: Arc::new(schema.clone()),
             run: SpillRun { path, rows: 0, bytes: 0, _directory: directory },
             owner: self.clone(),
@@ -75,6 +79,7 @@ impl SpillWriter {
     /// Appends `rows` rows as one block. Returns the bytes written.
     pub fn write(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<usize> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let columns = columns.into_iter().map(compact_views).collect();
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         let mut block = vec![0; 8];
         let lz4 = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?
@@ -131,7 +136,8 @@ impl SpillRun {
     pub fn read(&self) -> Result<SpillReader> {
         let path: &Path = &self.path;
         let file = File::open(path).map_err(|e| Error::io("open spill file", path, e))?;
-        Ok(SpillReader { input: BufReader::with_capacity(1 << 18, file), path: path.to_owned(), block: Vec::new() })
+        let input = BufReader::with_capacity(1 << 18, file);
+        Ok(SpillReader { input, path: path.to_owned(), block: Vec::new(), rows_left: self.rows })
     }
 }
 
@@ -140,6 +146,7 @@ pub struct SpillReader {
     input: BufReader<File>,
     path: PathBuf,
     block: Vec<u8>,
+    rows_left: u64,
 }
 
 impl SpillReader {
@@ -148,22 +155,139 @@ impl SpillReader {
         let mut head = [0; 8];
         match self.input.read_exact(&mut head[..1]) {
             Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(Error::io("read spill file", &self.path, error)),
+            // The file may end between two blocks only after the last of the rows written.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof && self.rows_left == 0 => return Ok(None),
+            Err(error) => return Err(self.failed(error)),
         }
-        self.input.read_exact(&mut head[1..]).map_err(|e| Error::io("read spill file", &self.path, e))?;
+        self.input.read_exact(&mut head[1..]).map_err(|e| self.failed(e))?;
         let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
         let crc = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
         self.block.clear();
         let read = (&mut self.input).take(length as u64).read_to_end(&mut self.block);
         read.map_err(|e| Error::io("read spill file", &self.path, e))?;
         if self.block.len() != length || crc32fast::hash(&self.block) != crc {
-            return Err(Error::data("a spill file was damaged after it was written").in_file(&self.path));
+            return Err(self.damaged());
         }
         let mut reader = StreamReader::try_new(self.block.as_slice(), None)?;
-        match reader.next() {
-            Some(batch) => Ok(Some(batch?)),
-            None => Err(Error::data("a spill block holds no rows").in_file(&self.path)),
+        let batch = reader.next().ok_or_else(|| self.damaged())??;
+        self.rows_left = self.rows_left.checked_sub(batch.num_rows() as u64).ok_or_else(|| self.damaged())?;
+        Ok(Some(batch))
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => self.damaged(),
+            _ => Error::io("read spill file", &self.path, error),
         }
+    }
+
+    fn damaged(&self) -> Error {
+        Error::data("a spill file was damaged after it was written").in_file(&self.path)
+    }
+}
+
+/// Copies a view array whose buffers hold much that it does not use: a few rows taken from a large
+/// chunk keep the whole of it in memory, and Arrow IPC would write all of it, each time.
+pub fn compact_views(array: ArrayRef) -> ArrayRef {
+    fn compact<T: ByteViewType>(array: &GenericByteViewArray<T>) -> Option<ArrayRef> {
+        let held: usize = array.data_buffers().iter().map(|buffer| buffer.len()).sum();
+        (held > array.total_buffer_bytes_used() * 5 / 4).then(|| Arc::new(array.gc()) as ArrayRef)
+    }
+    let compacted = match array.data_type() {
+        DataType::Utf8View => compact(array.as_string_view()),
+        DataType::BinaryView => compact(array.as_binary_view()),
+        _ => None,
+    };
+    compacted.unwrap_or(array)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Array, Int64Array, StringViewArray};
+    use arrow::datatypes::Field;
+
+    fn schema() -> Schema {
+        Schema::new(vec![Field::new("n", DataType::Int64, true), Field::new("s", DataType::Utf8View, true)])
+    }
+
+    fn columns(from: i64, rows: i64) -> Vec<ArrayRef> {
+        let text = (from..from + rows).map(|n| (n % 5 != 0).then(|| format!("a string that is not inlined {n}")));
+        vec![Arc::new(Int64Array::from_iter_values(from..from + rows)), Arc::new(StringViewArray::from_iter(text))]
+    }
+
+    fn written(directory: &Arc<SpillDirectory>) -> SpillRun {
+        let mut writer = directory.create(&schema()).unwrap();
+        for block in 0..3 {
+            writer.write(columns(block * 100, 100), 100).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn read(run: &SpillRun) -> Result<Vec<RecordBatch>> {
+        let mut reader = run.read()?;
+        std::iter::from_fn(|| reader.next().transpose()).collect()
+    }
+
+    #[test]
+    fn rows_come_back_and_the_directory_goes() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = SpillDirectory::new(parent.path(), u64::MAX);
+        let run = written(&directory);
+        assert_eq!((run.rows(), run.bytes()), (300, directory.written()));
+        for _ in 0..2 {
+            let batches = read(&run).unwrap();
+            assert_eq!(batches.len(), 3);
+            assert_eq!(batches[1].columns(), columns(100, 100));
+        }
+        drop(directory);
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
+        drop(run);
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn any_damage_is_an_error() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = SpillDirectory::new(parent.path(), u64::MAX);
+        let run = written(&directory);
+        let good = std::fs::read(&run.path).unwrap();
+        let first = u32::from_le_bytes([good[0], good[1], good[2], good[3]]) as usize + 8;
+        let check = |bytes: &[u8], what: &str| {
+            std::fs::write(&run.path, bytes).unwrap();
+            let error = read(&run).map(|_| ()).expect_err(what);
+            assert_eq!(error.kind(), crate::ErrorKind::Data, "{what}: {error}");
+        };
+        for at in (0..good.len()).step_by(97) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            check(&bad, &format!("a bit flipped in byte {at}"));
+        }
+        for length in [0, 1, 5, 8, 100, first, first + 3, good.len() - 1] {
+            check(&good[..length], &format!("cut to {length} bytes"));
+        }
+        check(&[good.as_slice(), &good[..first]].concat(), "a block too many");
+        std::fs::write(&run.path, &good).unwrap();
+        assert_eq!(read(&run).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_limit_holds() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = SpillDirectory::new(parent.path(), 2000);
+        let mut writer = directory.create(&schema()).unwrap();
+        let error = (0..100).find_map(|_| writer.write(columns(0, 100), 100).err()).unwrap();
+        assert_eq!(error.kind(), crate::ErrorKind::Memory);
+    }
+
+    #[test]
+    fn strings_that_no_row_uses_are_not_written() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = SpillDirectory::new(parent.path(), u64::MAX);
+        let mut writer = directory.create(&schema()).unwrap();
+        let few = columns(0, 100_000).iter().map(|column| column.slice(50_000, 10)).collect::<Vec<_>>();
+        let bytes = writer.write(few.clone(), 10).unwrap();
+        assert!(bytes < 4000, "{bytes} bytes");
+        assert_eq!(read(&writer.finish().unwrap()).unwrap()[0].columns(), few);
     }
 }

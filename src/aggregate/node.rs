@@ -1,0 +1,315 @@
+//! The plan node, its sink (every task fills a [`Local`]) and its source (partitions are merged
+//! when somebody wants their rows).
+//!
+//! ```text
+//!   sink:    task 0: Local ─┐ finalize: are there many groups?   no: one unit, all tables merged
+//!            task 1: Local ─┘           yes: scatter all ──────> 64 units
+//!   source:  unit ─> merge (or scatter one level deeper) ─> chunks
+//! ```
+//!
+//! Merging in the source keeps only as many partitions' results in memory as there are tasks.
+
+use super::AggregateCall;
+use super::choose::{AggregateRequest, Choice, choose};
+use super::local::{FANOUT, Local, Partial, Partition};
+use super::spec::Spec;
+use crate::column::Chunk;
+use crate::error::Result;
+use crate::exec::{
+    Counter, Cursor, Flow, Job, NodeInfo, PipelineBuilder, PlanNode, PlanRef, QueryContext, Reservation, Sink, SinkTask, Source,
+    Spillable, Step, Stream, TaskContext, Unit,
+};
+use crate::expr::ExprRef;
+use arrow::datatypes::SchemaRef;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Groups of all tasks together that one task merges alone. Guessed: some milliseconds of work.
+const GROUPS_MERGED_ALONE: usize = 1 << 16;
+
+/// Hash aggregation in two stages.
+#[derive(Debug)]
+pub struct AggregateNode {
+    input: PlanRef,
+    calls: Vec<AggregateCall>,
+    spec: Arc<Spec>,
+    info: NodeInfo,
+    choice: Choice,
+}
+
+impl AggregateNode {
+    /// Groups `input` by `groups` and computes `calls`; `schema` has the group columns, then the
+    /// calls. Without `groups` there is exactly one output row. Order is lost.
+    ///
+    /// # Errors
+    /// A call that cannot be evaluated is refused by name.
+    pub fn new(
+        input: PlanRef,
+        groups: Vec<ExprRef>,
+        calls: Vec<AggregateCall>,
+        schema: SchemaRef,
+        estimated_rows: f64,
+    ) -> Result<Self> {
+        let info = NodeInfo::new(schema, estimated_rows);
+        let choice = choose(&AggregateRequest { input: &input, groups: &groups, estimated_rows });
+        let spec = Arc::new(Spec::new(groups, &calls, &info.schema, &info.metrics)?);
+        Ok(Self { input, calls, spec, info, choice })
+    }
+}
+
+impl PlanNode for AggregateNode {
+    fn info(&self) -> &NodeInfo {
+        &self.info
+    }
+
+    fn name(&self) -> &'static str {
+        "HashAggregate"
+    }
+
+    fn summary(&self) -> String {
+        let groups: Vec<String> = self.spec.groups.iter().map(|group| group.describe()).collect();
+        let calls: Vec<String> = self.calls.iter().map(AggregateCall::describe).collect();
+        match (groups.is_empty(), calls.is_empty()) {
+            (true, _) => calls.join(", "),
+            (false, true) => format!("group by {}", groups.join(", ")),
+            (false, false) => format!("group by {}: {}", groups.join(", "), calls.join(", ")),
+        }
+    }
+
+    fn details(&self) -> Vec<String> {
+        self.choice.lines()
+    }
+
+    fn children(&self) -> Vec<&PlanRef> {
+        vec![&self.input]
+    }
+
+    fn build(&self, builder: &mut PipelineBuilder) -> Result<Stream> {
+        let input = self.input.build(builder)?;
+        let metrics = &self.info.metrics;
+        let shared = Arc::new(Shared {
+            spec: self.spec.clone(),
+            cells: Mutex::default(),
+            units: Mutex::default(),
+            complete: AtomicBool::new(false),
+            groups: metrics.counter("groups", Unit::Count),
+            partitions: metrics.counter("partitions", Unit::Count),
+        });
+        let done = builder.end(input, Arc::new(AggregateSink(shared.clone())), metrics);
+        Ok(Stream::new(Arc::new(AggregateSource(shared)), metrics).after(done))
+    }
+}
+
+/// What the sink leaves to the source.
+struct Shared {
+    spec: Arc<Spec>,
+    cells: Mutex<Vec<Arc<Cell>>>,
+    units: Mutex<Vec<Work>>,
+    complete: AtomicBool,
+    groups: Counter,
+    partitions: Counter,
+}
+
+/// Groups that no other unit has.
+enum Work {
+    /// Tables that were never scattered.
+    Tables(Vec<Local>),
+    /// One partition of the tables of level `level - 1`, and what its rows take.
+    Partition { partition: Partition, level: u32, reservation: Option<Reservation> },
+}
+
+/// A task's table where others can have it spilled.
+struct Cell {
+    local: Mutex<Option<Local>>,
+    query: Arc<QueryContext>,
+    /// Somebody is short of memory.
+    wanted: AtomicBool,
+    total: bool,
+}
+
+impl Spillable for Cell {
+    fn reclaimable(&self) -> usize {
+        if self.total {
+            return 0;
+        }
+        self.local.try_lock().and_then(|local| local.as_ref().map(Local::spillable)).unwrap_or(0)
+    }
+
+    fn reclaim(&self) -> Result<usize> {
+        match self.local.try_lock() {
+            Some(mut local) => local.as_mut().map_or(Ok(0), |local| local.spill(&self.query)),
+            None => {
+                self.wanted.store(true, Ordering::Relaxed);
+                Ok(0)
+            }
+        }
+    }
+}
+
+struct AggregateSink(Arc<Shared>);
+
+impl Sink for AggregateSink {
+    fn start(&self, task: &TaskContext) -> Result<Box<dyn SinkTask>> {
+        let local = Local::new(&self.0.spec, 0, &task.query)?;
+        let cell = Arc::new(Cell {
+            local: Mutex::new(Some(local)),
+            query: task.query.clone(),
+            wanted: AtomicBool::new(false),
+            total: self.0.spec.is_total(),
+        });
+        task.query.memory.register(&cell);
+        Ok(Box::new(AggregateTask { shared: self.0.clone(), cell }))
+    }
+
+    fn finalize(&self, stage: usize, query: &Arc<QueryContext>) -> Result<Vec<Job>> {
+        let shared = &self.0;
+        if shared.complete.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        let mut cells = shared.cells.lock();
+        if stage == 0 {
+            // Out of the cells, so that nobody spills them while it is decided.
+            let tables: Vec<Local> = cells.iter().filter_map(|cell| cell.local.lock().take()).collect();
+            let groups: usize = tables.iter().map(Local::groups).sum();
+            let scattered = tables.iter().any(Local::is_scattered);
+            let parallel = query.threads > 1 || cells.len() > 1;
+            if scattered || (groups > GROUPS_MERGED_ALONE && parallel) {
+                cells.iter().zip(tables).for_each(|(cell, table)| *cell.local.lock() = Some(table));
+                let scatter = |cell: &Arc<Cell>| {
+                    let cell = cell.clone();
+                    Box::new(move |_: &TaskContext| cell.local.lock().as_mut().map_or(Ok(()), Local::scatter)) as Job
+                };
+                return Ok(cells.iter().map(scatter).collect());
+            }
+            cells.clear();
+            shared.units.lock().push(Work::Tables(tables));
+        } else {
+            let mut partitions: Vec<Partition> = Vec::new();
+            partitions.resize_with(FANOUT, Partition::default);
+            for cell in cells.drain(..) {
+                let Some(mut local) = cell.local.lock().take() else { continue };
+                partitions.iter_mut().zip(local.take_partitions()).for_each(|(all, one)| all.append(one));
+            }
+            *shared.units.lock() = units(partitions, 1, query, &shared.spec);
+        }
+        shared.complete.store(true, Ordering::Relaxed);
+        Ok(Vec::new())
+    }
+}
+
+/// The partitions that hold anything, as units of work.
+fn units(partitions: Vec<Partition>, level: u32, query: &QueryContext, spec: &Spec) -> Vec<Work> {
+    let filled = partitions.into_iter().filter(|partition| !partition.is_empty());
+    filled
+        .map(|partition| {
+            let mut reservation = query.memory.reserve(Some(spec.metrics.clone()));
+            reservation.grow_anyway(partition.bytes());
+            Work::Partition { partition, level, reservation: Some(reservation) }
+        })
+        .collect()
+}
+
+struct AggregateTask {
+    shared: Arc<Shared>,
+    cell: Arc<Cell>,
+}
+
+impl SinkTask for AggregateTask {
+    fn push(&mut self, chunk: Chunk, task: &TaskContext) -> Result<Flow> {
+        let mut local = self.cell.local.lock();
+        if let Some(local) = local.as_mut() {
+            local.update(&chunk, task)?;
+            if self.cell.wanted.swap(false, Ordering::Relaxed) && local.spillable() > 0 {
+                local.spill(&task.query)?;
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn finish(self: Box<Self>, _task: &TaskContext) -> Result<()> {
+        self.shared.cells.lock().push(self.cell);
+        Ok(())
+    }
+}
+
+struct AggregateSource(Arc<Shared>);
+
+impl Source for AggregateSource {
+    fn open(&self, _task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        let Some(unit) = self.0.units.lock().pop() else { return Ok(None) };
+        Ok(Some(Box::new(MergeCursor { shared: self.0.clone(), work: vec![unit], ready: None })))
+    }
+}
+
+/// Merges units and gives their rows chunk by chunk.
+struct MergeCursor {
+    shared: Arc<Shared>,
+    work: Vec<Work>,
+    /// The merged rows, how many of them are out, and the table whose reservation they are under.
+    ready: Option<(Partial, usize, Local)>,
+}
+
+impl MergeCursor {
+    fn merge(&mut self, work: Work, task: &TaskContext) -> Result<()> {
+        let spec = self.shared.spec.clone();
+        let mut local = match work {
+            Work::Tables(mut tables) => {
+                // The largest takes over the others.
+                tables.sort_by_key(Local::groups);
+                let mut local = match tables.pop() {
+                    Some(local) => local,
+                    None => Local::new(&spec, 0, &task.query)?,
+                };
+                for other in tables {
+                    local.absorb_table(other, task)?;
+                }
+                local
+            }
+            Work::Partition { partition, level, reservation } => {
+                let mut local = Local::new(&spec, level, &task.query)?;
+                for partial in partition.partials {
+                    task.check_cancelled()?;
+                    local.absorb(&partial, task)?;
+                }
+                drop(reservation);
+                for run in partition.runs {
+                    let mut reader = run.read()?;
+                    while let Some(batch) = reader.next()? {
+                        task.check_cancelled()?;
+                        local.absorb(&Partial { columns: batch.columns().to_vec(), rows: batch.num_rows() }, task)?;
+                    }
+                }
+                local
+            }
+        };
+        if local.is_scattered() {
+            local.scatter()?;
+            let level = local.level() + 1;
+            self.work.extend(units(local.take_partitions(), level, &task.query, &spec));
+            return Ok(());
+        }
+        let partial = local.finish()?;
+        self.shared.groups.add(partial.rows as u64);
+        self.shared.partitions.add(1);
+        self.ready = Some((partial, 0, local));
+        Ok(())
+    }
+}
+
+impl Cursor for MergeCursor {
+    fn next(&mut self, task: &TaskContext) -> Result<Step> {
+        if let Some((partial, out, _)) = &mut self.ready {
+            let rows = (partial.rows - *out).min(task.query.chunk_rows.max(1));
+            if rows > 0 {
+                let columns = partial.columns.iter().map(|column| column.slice(*out, rows)).collect();
+                *out += rows;
+                return Ok(Step::Chunk(Chunk::from_arrays(columns, rows)));
+            }
+            self.ready = None;
+        }
+        let Some(work) = self.work.pop() else { return Ok(Step::Done) };
+        self.merge(work, task)?;
+        Ok(Step::Yield)
+    }
+}

@@ -1,0 +1,212 @@
+//! What an aggregation computes: calls broken down into accumulators, shared where they can be.
+
+use super::AggregateCall;
+use super::accumulators::{Function, SlotSpec};
+use super::keys::KeyColumns;
+use crate::column::{Column, storage_type};
+use crate::error::{Error, Result};
+use crate::exec::{Counter, OperatorMetrics, Unit};
+use crate::expr::ExprRef;
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
+use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type, Field, Float64Type, Int64Type, Schema, SchemaRef};
+use std::sync::Arc;
+
+/// Shared by all tasks of one aggregation.
+#[derive(Debug)]
+pub(super) struct Spec {
+    pub(super) groups: Vec<ExprRef>,
+    pub(super) group_types: Vec<DataType>,
+    pub(super) keys: KeyColumns,
+    /// Every argument once.
+    pub(super) arguments: Vec<ExprRef>,
+    pub(super) slots: Vec<SlotSpec>,
+    results: Vec<Outcome>,
+    /// Columns of a partial state as spill files hold them: keys, then the slots' states.
+    pub(super) partial: Schema,
+    /// How many of them each slot has.
+    pub(super) state_columns: Vec<usize>,
+    pub(super) metrics: Arc<OperatorMetrics>,
+    pub(super) spilled: Counter,
+    pub(super) coded: Counter,
+}
+
+/// How a call's result comes from the slots' results.
+#[derive(Debug)]
+enum Outcome {
+    Slot(usize),
+    Average { sum: usize, count: usize, output: DataType, name: String },
+}
+
+impl Spec {
+    /// Breaks the calls down. `schema`: group columns, then calls.
+    pub(super) fn new(
+        groups: Vec<ExprRef>,
+        calls: &[AggregateCall],
+        schema: &SchemaRef,
+        metrics: &Arc<OperatorMetrics>,
+    ) -> Result<Self> {
+        if schema.fields().len() != groups.len() + calls.len() {
+            return Err(Error::internal("an aggregate's schema is its groups and its calls"));
+        }
+        let group_types: Vec<DataType> = groups.iter().map(|group| group.data_type().clone()).collect();
+        let mut spec = Self {
+            keys: KeyColumns::new(group_types.clone()),
+            groups,
+            group_types,
+            arguments: Vec::new(),
+            slots: Vec::new(),
+            results: Vec::new(),
+            partial: Schema::empty(),
+            state_columns: Vec::new(),
+            metrics: metrics.clone(),
+            spilled: metrics.counter("spilled partitions", Unit::Count),
+            coded: metrics.counter("keys as codes", Unit::Count),
+        };
+        for call in calls {
+            let outcome = spec.break_down(call)?;
+            spec.results.push(outcome);
+        }
+        let mut fields = Vec::new();
+        for data_type in &spec.group_types {
+            fields.push(Field::new(format!("k{}", fields.len()), storage_type(data_type), true));
+        }
+        for slot in &spec.slots {
+            let types = slot.state_types()?;
+            spec.state_columns.push(types.len());
+            fields.extend(types.into_iter().map(|data_type| Field::new("s", data_type, true)));
+            // Refuses now what could not run.
+            slot.start(true)?;
+        }
+        spec.partial = Schema::new(fields);
+        Ok(spec)
+    }
+
+    fn break_down(&mut self, call: &AggregateCall) -> Result<Outcome> {
+        let output = call.field.data_type().clone();
+        let function = match call.function.name() {
+            "count" => Function::Count,
+            "sum" => Function::Sum,
+            "min" => Function::Min,
+            "max" => Function::Max,
+            "collect_list" => Function::CollectList,
+            "collect_set" => Function::CollectSet,
+            "count_if" if !call.distinct => {
+                // The condition is a filter on a count of rows.
+                let mut counted = call.clone();
+                let condition = counted.arguments.pop();
+                if counted.filter.is_some() {
+                    return Err(Error::unsupported(format!("FILTER on {}", call.describe())));
+                }
+                counted.filter = condition;
+                return Ok(Outcome::Slot(self.slot(Function::Count, &counted, output)?));
+            }
+            "count_if" => return Err(Error::unsupported(call.describe())),
+            "avg" => {
+                let sum_type = match call.arguments.first().map(|argument| argument.data_type()) {
+                    Some(DataType::Decimal128(precision, scale)) => DataType::Decimal128((precision + 10).min(38), *scale),
+                    _ => DataType::Float64,
+                };
+                let sum = self.slot(Function::Sum, call, sum_type)?;
+                let count = self.slot(Function::Count, call, DataType::Int64)?;
+                return Ok(Outcome::Average { sum, count, output, name: call.describe() });
+            }
+            _ => Function::Other,
+        };
+        Ok(Outcome::Slot(self.slot(function, call, output)?))
+    }
+
+    /// The slot of this function over the call's arguments; two calls without FILTER share one.
+    fn slot(&mut self, function: Function, call: &AggregateCall, output: DataType) -> Result<usize> {
+        if call.arguments.is_empty() && function != Function::Count {
+            return Err(Error::sql(format!("{} needs an argument", call.describe())));
+        }
+        let arguments: Vec<usize> = call.arguments.iter().map(|argument| self.argument(argument)).collect();
+        // Repeating a value changes neither MIN nor MAX.
+        let distinct = call.distinct && !matches!(function, Function::Min | Function::Max);
+        let shared = self.slots.iter().position(|slot| {
+            slot.function == function
+                && function != Function::Other
+                && slot.arguments == arguments
+                && slot.distinct == distinct
+                && slot.output == output
+                && slot.call.filter.is_none()
+                && call.filter.is_none()
+        });
+        if let Some(slot) = shared {
+            return Ok(slot);
+        }
+        let types = call.arguments.iter().map(|argument| argument.data_type().clone()).collect();
+        self.slots.push(SlotSpec { function, call: call.clone(), arguments, types, distinct, output });
+        Ok(self.slots.len() - 1)
+    }
+
+    fn argument(&mut self, argument: &ExprRef) -> usize {
+        let same = |known: &ExprRef| {
+            Arc::ptr_eq(known, argument) || (known.as_column().is_some() && known.as_column() == argument.as_column())
+        };
+        self.arguments.iter().position(same).unwrap_or_else(|| {
+            self.arguments.push(argument.clone());
+            self.arguments.len() - 1
+        })
+    }
+
+    /// Whether all rows belong to one group, which exists even without rows.
+    pub(super) fn is_total(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// The calls' columns out of the slots' results.
+    pub(super) fn results(&self, slots: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+        let result = |outcome: &Outcome| match outcome {
+            Outcome::Slot(slot) => Ok(slots[*slot].clone()),
+            Outcome::Average { sum, count, output, name } => average(&slots[*sum], &slots[*count], output, name),
+        };
+        self.results.iter().map(result).collect()
+    }
+
+    /// A partial state with its columns exactly in the types of [`Spec::partial`].
+    pub(super) fn normalised(&self, columns: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+        let exact = |(column, field): (&ArrayRef, &Arc<Field>)| match column.data_type() == field.data_type() {
+            true => Ok(column.clone()),
+            false => Column::Flat(column.clone()).stored(field.data_type()),
+        };
+        columns.iter().zip(self.partial.fields()).map(exact).collect()
+    }
+}
+
+/// Sum over count: decimals rounded half up to the output's scale; NULL where nothing was counted.
+fn average(sum: &ArrayRef, count: &ArrayRef, output: &DataType, name: &str) -> Result<ArrayRef> {
+    let counts = count.as_primitive::<Int64Type>().values();
+    let DataType::Decimal128(precision, scale) = output else {
+        let sums = sum.as_primitive::<Float64Type>();
+        let values = sums.values().iter().zip(counts).map(|(sum, &count)| sum / count.max(1) as f64).collect();
+        return Ok(Arc::new(Float64Array::new(values, sums.nulls().cloned())));
+    };
+    let from = match sum.data_type() {
+        DataType::Decimal128(_, scale) | DataType::Decimal64(_, scale) => *scale,
+        other => return Err(Error::internal(format!("the sum of {name} is {other}"))),
+    };
+    let factor = 10_i128.pow(u32::try_from(scale - from).unwrap_or(0));
+    let limit = 10_i128.pow(u32::from(*precision));
+    let overflow = || Error::value(format!("{name} is out of range of DECIMAL({precision},{scale})"));
+    let divide = |sum: i128, count: i64| -> Result<i128> {
+        let count = i128::from(count.max(1));
+        let (whole, rest) = (sum / count, sum % count * factor);
+        let (part, left) = (rest / count, rest % count);
+        let up = if left.abs() * 2 >= count { left.signum() } else { 0 };
+        let value = whole.checked_mul(factor).and_then(|whole| whole.checked_add(part + up)).ok_or_else(overflow)?;
+        if value.abs() < limit { Ok(value) } else { Err(overflow()) }
+    };
+    let values: Vec<i128> = match sum.data_type() {
+        DataType::Decimal64(..) => {
+            let sums = sum.as_primitive::<Decimal64Type>().values();
+            sums.iter().zip(counts).map(|(&sum, &count)| divide(sum.into(), count)).collect::<Result<_>>()?
+        }
+        _ => {
+            let sums = sum.as_primitive::<Decimal128Type>().values();
+            sums.iter().zip(counts).map(|(&sum, &count)| divide(sum, count)).collect::<Result<_>>()?
+        }
+    };
+    let wide: ArrayRef = Arc::new(Decimal128Array::new(values.into(), sum.nulls().cloned()).with_data_type(output.clone()));
+    Column::Flat(wide).stored(output)
+}

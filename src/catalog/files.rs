@@ -1,0 +1,161 @@
+//! Tables that are Parquet files: one, a directory of them as Hive or Spark left it, or a glob.
+
+mod bounds;
+mod listing;
+mod partition;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+pub use bounds::{PageBounds, RowGroupBounds};
+
+use super::{Table, TableStatistics};
+use crate::error::{Error, Result};
+use crate::format::parquet::{FileId, Footer};
+use arrow::datatypes::SchemaRef;
+use datafusion_common::ScalarValue;
+use std::any::Any;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// Footers are read by several threads from this many files on. Guessed.
+const PARALLEL_FILES_MIN: usize = 16;
+
+/// A table of Parquet files. Holds footers, not open files.
+#[derive(Debug)]
+pub struct FileTable {
+    path: String,
+    schema: SchemaRef,
+    display_names: Vec<String>,
+    files: Vec<TableFile>,
+    file_columns: usize,
+    statistics: OnceLock<TableStatistics>,
+}
+
+/// A file of a [`FileTable`].
+#[derive(Debug)]
+pub struct TableFile {
+    /// Where it is.
+    pub path: Arc<Path>,
+    /// Its footer.
+    pub footer: Arc<Footer>,
+    /// Values of the partition columns.
+    pub partition: Vec<ScalarValue>,
+    /// For every column of the table that comes from files: its position in this file, if it has it.
+    pub columns: Vec<Option<usize>>,
+    id: FileId,
+}
+
+/// Where the values of a table's column come from in one file.
+#[derive(Debug, Clone)]
+pub enum ColumnOrigin<'a> {
+    /// The file's column of this number.
+    File(usize),
+    /// The file lacks the column: NULL.
+    Missing,
+    /// A partition column: one value for the whole file.
+    Partition(&'a ScalarValue),
+}
+
+impl FileTable {
+    /// Opens the file, the directory (with all directories below it) or the files that match the
+    /// glob. Reads the footers that are not known yet.
+    pub fn open(path_or_glob: &str) -> Result<Arc<FileTable>> {
+        let listing = listing::list(path_or_glob)?;
+        let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
+        let footers = open_footers(&paths)?;
+        let partitions = partition::infer(&listing)?;
+        let merged = schema::merge(&paths, &footers, &partitions.columns)?;
+        let mut files = Vec::with_capacity(paths.len());
+        let parts = paths.into_iter().zip(footers).zip(partitions.values).zip(merged.file_columns);
+        for (((path, (id, footer)), partition), columns) in parts {
+            files.push(TableFile { path: path.into(), footer, partition, columns, id });
+        }
+        Ok(Arc::new(FileTable {
+            path: path_or_glob.to_string(),
+            file_columns: merged.schema.fields().len() - partitions.columns.len(),
+            schema: merged.schema,
+            display_names: merged.display_names,
+            files,
+            statistics: OnceLock::new(),
+        }))
+    }
+
+    /// The files, by path.
+    pub fn files(&self) -> &[TableFile] {
+        &self.files
+    }
+
+    /// The path or glob it was opened with.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Number of columns that come from files; partition columns come after them.
+    pub fn file_columns(&self) -> usize {
+        self.file_columns
+    }
+
+    /// Where the values of `column` come from in `file`.
+    pub fn origin<'a>(&self, file: &'a TableFile, column: usize) -> ColumnOrigin<'a> {
+        match column.checked_sub(self.file_columns) {
+            Some(partition) => match file.partition.get(partition) {
+                Some(value) => ColumnOrigin::Partition(value),
+                None => ColumnOrigin::Missing,
+            },
+            None => file.columns.get(column).copied().flatten().map_or(ColumnOrigin::Missing, ColumnOrigin::File),
+        }
+    }
+}
+
+impl TableFile {
+    /// An error when the file is no longer the one that was opened.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let unchanged = FileId::of(&self.path)? == self.id;
+        let error = || Error::data("the file was changed while the query ran").in_file(&*self.path);
+        if unchanged { Ok(()) } else { Err(error().with_hint("run the query again")) }
+    }
+}
+
+impl Table for FileTable {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn display_names(&self) -> &[String] {
+        &self.display_names
+    }
+
+    fn statistics(&self) -> &TableStatistics {
+        self.statistics.get_or_init(|| bounds::statistics(self))
+    }
+
+    fn describe(&self) -> String {
+        self.path.clone()
+    }
+}
+
+/// The footers of all files, in their order. The first error in that order wins.
+fn open_footers(paths: &[PathBuf]) -> Result<Vec<(FileId, Arc<Footer>)>> {
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get()).min(8);
+    if paths.len() < PARALLEL_FILES_MIN || threads == 1 {
+        return paths.iter().map(|path| Footer::open(path)).collect();
+    }
+    let share = paths.len().div_ceil(threads);
+    let open = |paths: &[PathBuf]| paths.iter().map(|path| Footer::open(path)).collect::<Result<Vec<_>>>();
+    let parts = std::thread::scope(|scope| {
+        let workers: Vec<_> = paths.chunks(share).map(|paths| scope.spawn(move || open(paths))).collect();
+        let joined = workers.into_iter().map(|worker| worker.join());
+        joined.map(|part| part.unwrap_or_else(|_| Err(Error::internal("reading a footer panicked")))).collect::<Vec<_>>()
+    });
+    let mut footers = Vec::with_capacity(paths.len());
+    for part in parts {
+        footers.extend(part?);
+    }
+    Ok(footers)
+}

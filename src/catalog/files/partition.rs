@@ -1,0 +1,76 @@
+//! Partition columns: their types, as Spark would infer them, and their values.
+
+use super::listing::Listed;
+use crate::error::{Error, Result};
+use arrow::datatypes::DataType;
+use chrono::NaiveDate;
+use datafusion_common::ScalarValue;
+
+/// What Hive writes for NULL and for the empty string.
+const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// The partition columns of a table.
+pub(super) struct Partitions {
+    /// Names as spelled, and types.
+    pub(super) columns: Vec<(String, DataType)>,
+    /// Per file, the values.
+    pub(super) values: Vec<Vec<ScalarValue>>,
+}
+
+/// Finds columns and values. All files must lie below the same keys.
+pub(super) fn infer(files: &[Listed]) -> Result<Partitions> {
+    let Some(first) = files.first() else { return Ok(Partitions { columns: Vec::new(), values: Vec::new() }) };
+    let keys: Vec<&str> = first.partition.iter().map(|(key, _)| key.as_str()).collect();
+    for file in files {
+        if !file.partition.iter().map(|(key, _)| key.as_str()).eq(keys.iter().copied()) {
+            let expected = if keys.is_empty() { "none".to_string() } else { keys.join(", ") };
+            return Err(Error::data(format!("its partition columns differ from those of other files ({expected})"))
+                .in_file(&file.path));
+        }
+    }
+    let mut columns = Vec::with_capacity(keys.len());
+    for (index, key) in keys.iter().enumerate() {
+        let values = || files.iter().map(|file| file.partition[index].1.as_str()).filter(|value| *value != NULL_PARTITION);
+        columns.push(((*key).to_string(), infer_type(values)));
+    }
+    let value = |raw: &str, data_type: &DataType| {
+        if raw == NULL_PARTITION { ScalarValue::try_from(data_type).unwrap_or(ScalarValue::Null) } else { parse(raw, data_type) }
+    };
+    let values = files.iter().map(|file| {
+        file.partition.iter().zip(&columns).map(|((_, raw), (_, data_type))| value(raw, data_type)).collect()
+    });
+    let values = values.collect();
+    Ok(Partitions { columns, values })
+}
+
+fn infer_type<'a, I: Iterator<Item = &'a str>>(values: impl Fn() -> I) -> DataType {
+    if values().next().is_none() {
+        DataType::Utf8View
+    } else if values().all(|value| value.parse::<i32>().is_ok()) {
+        DataType::Int32
+    } else if values().all(|value| value.parse::<i64>().is_ok()) {
+        DataType::Int64
+    } else if values().all(|value| date(value).is_some()) {
+        DataType::Date32
+    } else {
+        DataType::Utf8View
+    }
+}
+
+fn parse(raw: &str, data_type: &DataType) -> ScalarValue {
+    match data_type {
+        DataType::Int32 => ScalarValue::Int32(raw.parse().ok()),
+        DataType::Int64 => ScalarValue::Int64(raw.parse().ok()),
+        DataType::Date32 => ScalarValue::Date32(date(raw)),
+        _ => ScalarValue::Utf8View(Some(raw.to_string())),
+    }
+}
+
+/// Days since 1970-01-01 of `yyyy-mm-dd`.
+fn date(value: &str) -> Option<i32> {
+    if value.len() != 10 {
+        return None;
+    }
+    let date = NaiveDate::parse_from_str(value, "%Y-%m-%d").ok()?;
+    i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
+}

@@ -1,0 +1,3 @@
+//! File formats. One so far: Parquet, whose crate only [`parquet`] names.
+
+pub mod parquet;

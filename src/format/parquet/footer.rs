@@ -1,0 +1,268 @@
+//! Footers: read once a file identity, checked, kept for the whole process.
+
+use super::damaged;
+use super::kind::{Kind, kind, plan_type};
+use super::page_index::{PageIndex, PageZones};
+use super::pages::chunk_range;
+use super::zones::{ColumnSummary, Zones};
+use crate::error::{Error, Result};
+use ::parquet::arrow::parquet_to_arrow_schema;
+use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// What the cached footers may take before the cache starts anew. Guessed: the footers of some
+/// hundred thousand row groups of ten columns.
+const CACHE_BYTES_MAX: usize = 512 << 20;
+
+/// Tells whether a file is still the one that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified_ns: i128,
+}
+
+/// A column of a file: a child of the schema's root.
+#[derive(Debug, Clone)]
+pub struct FileColumn {
+    /// The name as the file spells it.
+    pub name: String,
+    /// Its SQL type.
+    pub data_type: DataType,
+    pub(super) root: usize,
+    /// The leaf, when the column is one.
+    pub(super) leaf: Option<usize>,
+    pub(super) kind: Option<Kind>,
+    /// The crate's Arrow field.
+    pub(super) field: Field,
+}
+
+/// The footer of a Parquet file.
+#[derive(Debug)]
+pub struct Footer {
+    pub(super) metadata: Arc<ParquetMetaData>,
+    pub(super) file_bytes: u64,
+    /// What the crate's Arrow reader is asked for.
+    pub(super) reader_schema: SchemaRef,
+    columns: Vec<FileColumn>,
+    zones: Vec<OnceLock<Zones>>,
+    summaries: Vec<OnceLock<ColumnSummary>>,
+    distinct: Vec<OnceLock<Option<f64>>>,
+    indexes: Vec<OnceLock<Option<Arc<PageIndex>>>>,
+}
+
+impl FileId {
+    /// The identity of the file at `path` now.
+    pub fn of(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|error| Error::io("open", path, error))?;
+        Ok(Self::from_metadata(&metadata))
+    }
+
+    fn from_metadata(metadata: &Metadata) -> Self {
+        let modified_ns = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
+        Self { device: metadata.dev(), inode: metadata.ino(), bytes: metadata.size(), modified_ns }
+    }
+}
+
+#[derive(Default)]
+struct Cache {
+    footers: HashMap<FileId, Arc<Footer>>,
+    bytes: usize,
+}
+
+static CACHE: OnceLock<Mutex<Cache>> = OnceLock::new();
+
+impl Footer {
+    /// The footer of the file at `path`, from the cache when the file is the same as then.
+    pub fn open(path: &Path) -> Result<(FileId, Arc<Footer>)> {
+        let cache = CACHE.get_or_init(Mutex::default);
+        let id = FileId::of(path)?;
+        if let Some(footer) = cache.lock().footers.get(&id) {
+            return Ok((id, footer.clone()));
+        }
+        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let metadata = file.metadata().map_err(|error| Error::io("open", path, error))?;
+        let id = FileId::from_metadata(&metadata);
+        let footer = Arc::new(Self::read(&file, path, id.bytes).map_err(|error| error.in_file(path))?);
+        let mut cache = cache.lock();
+        let bytes = footer.metadata.memory_size();
+        if cache.bytes + bytes > CACHE_BYTES_MAX {
+            *cache = Cache::default();
+        }
+        cache.bytes += bytes;
+        cache.footers.insert(id, footer.clone());
+        Ok((id, footer))
+    }
+
+    fn read(file: &File, path: &Path, file_bytes: u64) -> Result<Self> {
+        check_magic(file, path, file_bytes)?;
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(file).map_err(damaged)?;
+        for row_group in metadata.row_groups() {
+            check_row_group(row_group, file_bytes)?;
+        }
+        let descriptor = metadata.file_metadata().schema_descr();
+        let arrow = parquet_to_arrow_schema(descriptor, None).map_err(damaged)?;
+        let mut columns = Vec::with_capacity(arrow.fields().len());
+        for (root, field) in arrow.fields().iter().enumerate() {
+            let leaf = (0..descriptor.num_columns()).find(|leaf| descriptor.get_column_root_idx(*leaf) == root);
+            let leaf = leaf.filter(|leaf| descriptor.column(*leaf).path().parts().len() == 1);
+            let data_type = plan_type(field.data_type()).map_err(|error| error.in_column(field.name()))?;
+            let kind = leaf.and_then(|leaf| kind(&descriptor.column(leaf), field.data_type()));
+            let name = field.name().clone();
+            columns.push(FileColumn { name, data_type, root, leaf, kind, field: field.as_ref().clone() });
+        }
+        let reader_fields: Vec<Field> = columns.iter().map(|column| reader_field(&column.field)).collect();
+        let groups = metadata.num_row_groups();
+        Ok(Self {
+            file_bytes,
+            reader_schema: Arc::new(Schema::new(reader_fields)),
+            zones: columns.iter().map(|_| OnceLock::new()).collect(),
+            summaries: columns.iter().map(|_| OnceLock::new()).collect(),
+            distinct: columns.iter().map(|_| OnceLock::new()).collect(),
+            indexes: (0..groups).map(|_| OnceLock::new()).collect(),
+            columns,
+            metadata: Arc::new(metadata),
+        })
+    }
+
+    /// The columns, in the file's order.
+    pub fn columns(&self) -> &[FileColumn] {
+        &self.columns
+    }
+
+    /// Number of row groups.
+    pub fn row_groups(&self) -> usize {
+        self.metadata.num_row_groups()
+    }
+
+    /// Rows of a row group.
+    pub fn rows(&self, row_group: usize) -> usize {
+        usize::try_from(self.metadata.row_group(row_group).num_rows()).unwrap_or(0)
+    }
+
+    /// Rows of the file.
+    pub fn total_rows(&self) -> usize {
+        (0..self.row_groups()).map(|row_group| self.rows(row_group)).sum()
+    }
+
+    /// Bytes of a column in a row group, compressed and uncompressed: what reading and decoding cost.
+    pub fn column_bytes(&self, row_group: usize, column: usize) -> (u64, u64) {
+        let Some(column) = self.columns.get(column) else { return (0, 0) };
+        let descriptor = self.metadata.file_metadata().schema_descr();
+        let row_group = self.metadata.row_group(row_group);
+        let leaves = (0..row_group.num_columns()).filter(|leaf| descriptor.get_column_root_idx(*leaf) == column.root);
+        leaves.fold((0, 0), |(compressed, plain), leaf| {
+            let chunk = row_group.column(leaf);
+            let size = u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
+            (compressed + chunk.compressed_size().max(0) as u64, plain + size)
+        })
+    }
+
+    /// Bounds of a column in every row group.
+    pub fn zones(&self, column: usize) -> &Zones {
+        self.zones[column].get_or_init(|| Zones::of_row_groups(self, &self.columns[column]))
+    }
+
+    /// What the footer tells of a column's values.
+    pub fn summary(&self, column: usize) -> &ColumnSummary {
+        self.summaries[column].get_or_init(|| ColumnSummary::new(self, column))
+    }
+
+    /// Distinct values of a column, estimated from the dictionaries of some row groups; none where
+    /// they do not tell. Reads a few bytes of the file the first time.
+    pub fn distinct(&self, path: &Path, column: usize) -> Option<f64> {
+        *self.distinct[column].get_or_init(|| super::zones::distinct(self, path, column))
+    }
+
+    /// Bounds of a flat column in every page of a row group, where the file has them.
+    pub fn page_zones(&self, path: &Path, row_group: usize, column: usize) -> Result<Option<PageZones>> {
+        let Some(index) = self.page_index(path, row_group)? else { return Ok(None) };
+        Ok(index.zones(&self.columns[column], self.metadata.file_metadata().schema_descr(), self.rows(row_group)))
+    }
+
+    pub(super) fn row_group(&self, row_group: usize) -> &RowGroupMetaData {
+        self.metadata.row_group(row_group)
+    }
+
+    /// The page index of a row group; none when the file has none or a damaged one.
+    pub(super) fn page_index(&self, path: &Path, row_group: usize) -> Result<Option<Arc<PageIndex>>> {
+        let Some(cell) = self.indexes.get(row_group) else { return Ok(None) };
+        if let Some(index) = cell.get() {
+            return Ok(index.clone());
+        }
+        let index = PageIndex::read(self, path, row_group)?.map(Arc::new);
+        Ok(cell.get_or_init(|| index).clone())
+    }
+
+    /// The first row of every page of the column with the fewest rows a page, where known: where a
+    /// row group may be split without reading pages twice.
+    pub fn page_starts(&self, path: &Path, row_group: usize, columns: &[usize]) -> Result<Vec<usize>> {
+        let Some(index) = self.page_index(path, row_group)? else { return Ok(Vec::new()) };
+        let leaves = columns.iter().filter_map(|column| self.columns[*column].leaf);
+        let largest = leaves.filter_map(|leaf| index.locations(leaf)).max_by_key(|locations| locations.len());
+        Ok(largest.map(|pages| pages.iter().map(|page| page.first_row_index as usize).collect()).unwrap_or_default())
+    }
+}
+
+/// What the crate is asked to read a column as: views where it would copy.
+fn reader_field(field: &Field) -> Field {
+    let data_type = match field.data_type() {
+        DataType::Utf8 => DataType::Utf8View,
+        DataType::Binary => DataType::BinaryView,
+        other => other.clone(),
+    };
+    field.clone().with_data_type(data_type)
+}
+
+/// Tells a file that is no Parquet from one that was cut off.
+fn check_magic(file: &File, path: &Path, bytes: u64) -> Result<()> {
+    let failed = |error| Error::io("read", path, error);
+    let not_parquet = || Error::data("not a Parquet file");
+    if bytes < 4 {
+        return Err(not_parquet());
+    }
+    let (mut head, mut tail) = ([0; 4], [0; 4]);
+    file.read_exact_at(&mut head, 0).map_err(failed)?;
+    file.read_exact_at(&mut tail, bytes - 4).map_err(failed)?;
+    if &head == b"PARE" || &tail == b"PARE" {
+        return Err(Error::unsupported("an encrypted Parquet file"));
+    }
+    if &head != b"PAR1" {
+        return Err(not_parquet());
+    }
+    if bytes < 12 || &tail != b"PAR1" {
+        return Err(Error::data("the Parquet file is truncated: its footer is missing"));
+    }
+    Ok(())
+}
+
+/// Checks what later steps rely on: counts and places are not negative and lie inside of the file.
+fn check_row_group(row_group: &RowGroupMetaData, file_bytes: u64) -> Result<()> {
+    if row_group.num_rows() < 0 {
+        return Err(Error::data("the footer is damaged: a negative number of rows"));
+    }
+    for chunk in row_group.columns() {
+        let located = |message: &str| Error::data(message.to_string()).in_column(chunk.column_path().string());
+        if chunk.file_path().is_some_and(|path| !path.is_empty()) {
+            return Err(Error::unsupported("a column chunk in another file").in_column(chunk.column_path().string()));
+        }
+        let offsets = [chunk.data_page_offset(), chunk.dictionary_page_offset().unwrap_or(0), chunk.compressed_size()];
+        if offsets.iter().any(|offset| *offset < 0) {
+            return Err(located("the footer is damaged: a negative place or size"));
+        }
+        if chunk_range(chunk).end > file_bytes {
+            return Err(located("the Parquet file is truncated: a column chunk ends beyond it"));
+        }
+        if chunk.column_descr().max_rep_level() == 0 && chunk.num_values() != row_group.num_rows() {
+            return Err(located("the footer is damaged: a column's values are not as many as the rows"));
+        }
+    }
+    Ok(())
+}

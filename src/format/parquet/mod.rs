@@ -1,0 +1,48 @@
+//! Parquet: footers, zones and columns.
+//!
+//! Footers, page headers and decompression are the `parquet` crate's. Flat columns in the common
+//! encodings are decoded here; nested ones and rare encodings go through the crate's Arrow reader
+//! behind the same [`ColumnCursor`].
+//!
+//! ```text
+//!   Footer (cached) ──> RowGroup::open_columns ──bytes──> ColumnCursor ──read(rows)──> Column
+//!      │ zones                                             pages ─ levels ─ values
+//! ```
+
+mod arrow_cursor;
+mod bytes;
+mod column;
+mod fixed;
+mod footer;
+mod hybrid;
+mod kind;
+mod page_header;
+mod page_index;
+mod pages;
+mod row_group;
+mod strings;
+mod values;
+mod zones;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use column::ColumnCursor;
+pub use footer::{FileColumn, FileId, Footer};
+pub use page_index::PageZones;
+pub use row_group::RowGroup;
+pub use zones::{ColumnSummary, Zones};
+pub(crate) use zones::{draws as random_draws, merge as merge_bound};
+
+use crate::error::Error;
+use ::parquet::errors::ParquetError;
+
+/// What the crate says of a damaged file.
+fn damaged(error: ParquetError) -> Error {
+    match error {
+        ParquetError::NYI(what) => Error::unsupported(what),
+        other => Error::data(format!("the file is damaged: {other}")),
+    }
+}

@@ -1,0 +1,275 @@
+//! Strings and bytes: views into decompressed pages, or codes into a dictionary.
+//!
+//! Problem: deliver strings without copying them. A page keeps `length, bytes, length, bytes ..`,
+//! and the first 16 bytes at a length are, but for what follows a short string, exactly its Arrow
+//! view; a long one's view is its length, its first four bytes, and where it lies in the page.
+//! A window that lies in dictionary-coded pages only stays codes.
+//!
+//! ```text
+//!   page:  | 5 | h e l l o | 17 | a longer string.. |
+//!           └─ view: 5 hello0000000   └─ view: 17 "a lo" page offset
+//! ```
+//!
+//! Cost: a load, a mask and a store a string; UTF-8 is checked once a page, by one pass that sees
+//! whether it is all ASCII, or string by string where not. NULL rows get any view.
+
+use super::fixed::{check_codes, no_dictionary};
+use super::hybrid::Hybrid;
+use super::values::{Values, spread, too_short};
+use crate::column::{Column, DictColumn, Dictionary};
+use crate::error::{Error, Result};
+use ::bytes::Bytes;
+use ::parquet::basic::Encoding;
+use arrow::array::{ArrayRef, BinaryViewArray, StringViewArray, UInt32Array};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
+use std::sync::Arc;
+
+/// Strings of at most this many bytes lie in their view.
+const INLINE_BYTES_MAX: usize = 12;
+
+/// Decodes strings (`utf8`) or bytes, of a fixed `length` or with the length before each.
+pub(super) struct StringValues {
+    utf8: bool,
+    length: Option<usize>,
+    dictionary: Option<(Arc<Dictionary>, ScalarBuffer<u128>, Buffer)>,
+    page: StringPage,
+    window: Window,
+    codes: Vec<u32>,
+}
+
+enum StringPage {
+    None,
+    Plain(PlainPage),
+    Codes(Hybrid),
+}
+
+struct PlainPage {
+    data: Bytes,
+    at: usize,
+    /// Whether strings still have to be checked one by one.
+    check: bool,
+    /// The number of this page among the window's buffers.
+    buffer: Option<u32>,
+}
+
+/// The rows gathered so far: codes until the first plain page, views from then on.
+#[derive(Default)]
+struct Window {
+    codes: Vec<u32>,
+    views: Option<Vec<u128>>,
+    buffers: Vec<Buffer>,
+    dictionary_buffer: Option<u32>,
+}
+
+impl StringValues {
+    pub(super) fn new(utf8: bool, length: Option<usize>) -> Self {
+        Self { utf8, length, dictionary: None, page: StringPage::None, window: Window::default(), codes: Vec::new() }
+    }
+
+    fn array(&self, views: ScalarBuffer<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> ArrayRef {
+        if self.utf8 {
+            // SAFETY: every view was made by `PlainPage::read`, which has checked that it lies in its
+            // buffer and is valid UTF-8, or is zero (an empty string), or sits under a NULL.
+            Arc::new(unsafe { StringViewArray::new_unchecked(views, buffers, nulls) })
+        } else {
+            // SAFETY: as above; bytes need not be UTF-8.
+            Arc::new(unsafe { BinaryViewArray::new_unchecked(views, buffers, nulls) })
+        }
+    }
+}
+
+impl PlainPage {
+    fn new(data: Bytes, utf8: bool) -> Self {
+        let check = utf8 && !data.is_ascii();
+        Self { data, at: 0, check, buffer: None }
+    }
+
+    /// Start and end of the next string, and the first 16 bytes at its length.
+    #[inline(always)]
+    fn next(&self, length: Option<usize>) -> Result<(usize, usize, u128)> {
+        let rest = self.data.get(self.at..).ok_or_else(too_short)?;
+        let (start, len, head) = match length {
+            Some(len) => (self.at, len, {
+                let mut head = [0u8; 16];
+                let known = rest.len().min(len).min(12);
+                head[..4].copy_from_slice(&(len as u32).to_le_bytes());
+                head[4..4 + known].copy_from_slice(&rest[..known]);
+                u128::from_le_bytes(head)
+            }),
+            None => {
+                let head = match rest.first_chunk::<16>() {
+                    Some(head) => u128::from_le_bytes(*head),
+                    None if rest.len() >= 4 => {
+                        let mut head = [0u8; 16];
+                        head[..rest.len()].copy_from_slice(rest);
+                        u128::from_le_bytes(head)
+                    }
+                    None => return Err(too_short()),
+                };
+                (self.at + 4, head as u32 as usize, head)
+            }
+        };
+        match start.checked_add(len) {
+            Some(end) if end <= self.data.len() => Ok((start, end, head)),
+            _ => Err(too_short()),
+        }
+    }
+
+    /// Appends the views of the next `count` strings. `buffer` is this page's number.
+    fn read(&mut self, count: usize, length: Option<usize>, buffer: u32, views: &mut Vec<u128>) -> Result<()> {
+        views.reserve(count.min(self.data.len() + 1));
+        for _ in 0..count {
+            let (start, end, head) = self.next(length)?;
+            let len = end - start;
+            if self.check && std::str::from_utf8(&self.data[start..end]).is_err() {
+                return Err(Error::data("a string is not valid UTF-8"));
+            }
+            views.push(if len <= INLINE_BYTES_MAX {
+                head & (u128::MAX >> (8 * (INLINE_BYTES_MAX - len)))
+            } else {
+                // Pages are at most 2 GiB, so the offset fits.
+                (head & u128::from(u64::MAX)) | u128::from(buffer) << 64 | (start as u128) << 96
+            });
+            self.at = end;
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, count: usize, length: Option<usize>) -> Result<()> {
+        match length {
+            Some(len) => self.at = count.saturating_mul(len).saturating_add(self.at),
+            None => {
+                for _ in 0..count {
+                    let rest = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<4>).ok_or_else(too_short)?;
+                    self.at = self.at.saturating_add(4 + u32::from_le_bytes(*rest) as usize);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Values for StringValues {
+    fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()> {
+        let buffer = Buffer::from(data.clone());
+        let mut views = Vec::new();
+        PlainPage::new(data, self.utf8).read(count, self.length, 0, &mut views)?;
+        let views = ScalarBuffer::from(views);
+        let array = self.array(views.clone(), vec![buffer.clone()], None);
+        self.dictionary = Some((Arc::new(Dictionary::new(array)), views, buffer));
+        Ok(())
+    }
+
+    fn begin(&mut self, encoding: Encoding, data: Bytes) -> Result<()> {
+        self.page = match encoding {
+            Encoding::PLAIN => StringPage::Plain(PlainPage::new(data, self.utf8)),
+            Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => StringPage::Codes(Hybrid::with_width_byte(data)?),
+            other => return Err(Error::unsupported(format!("a column in {other} encoding"))),
+        };
+        Ok(())
+    }
+
+    fn read(&mut self, rows: usize, valid: Option<&BooleanBuffer>) -> Result<()> {
+        let count = valid.map_or(rows, BooleanBuffer::count_set_bits);
+        match &mut self.page {
+            StringPage::None => Err(Error::internal("values are read before their page")),
+            StringPage::Codes(codes) => {
+                let len = match &self.dictionary {
+                    Some((_, views, _)) => views.len(),
+                    None if count == 0 => 0,
+                    None => return Err(no_dictionary()),
+                };
+                let out = if self.window.views.is_some() { &mut self.codes } else { &mut self.window.codes };
+                if self.window.views.is_some() {
+                    out.clear();
+                }
+                let start = out.len();
+                out.resize(start + count, 0);
+                codes.read(&mut out[start..])?;
+                check_codes(&out[start..], len)?;
+                if self.window.views.is_some() {
+                    let codes = std::mem::take(&mut self.codes);
+                    let from = self.window.append_codes(&codes, self.dictionary.as_ref());
+                    self.codes = codes;
+                    if let (Some(valid), Some(views)) = (valid, &mut self.window.views) {
+                        spread(views, from, rows, valid);
+                    }
+                } else if let Some(valid) = valid {
+                    spread(&mut self.window.codes, start, rows, valid);
+                }
+                Ok(())
+            }
+            StringPage::Plain(page) => {
+                if self.window.views.is_none() {
+                    self.window.codes_to_views(self.dictionary.as_ref());
+                }
+                let Window { views, buffers, .. } = &mut self.window;
+                let views = views.get_or_insert_default();
+                let buffer = *page.buffer.get_or_insert_with(|| {
+                    buffers.push(Buffer::from(page.data.clone()));
+                    buffers.len() as u32 - 1
+                });
+                let start = views.len();
+                page.read(count, self.length, buffer, views)?;
+                if let Some(valid) = valid {
+                    spread(views, start, rows, valid);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn skip(&mut self, count: usize) -> Result<()> {
+        match &mut self.page {
+            StringPage::None => Ok(()),
+            StringPage::Plain(page) => page.skip(count, self.length),
+            StringPage::Codes(codes) => codes.skip(count),
+        }
+    }
+
+    fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<Column> {
+        if let StringPage::Plain(page) = &mut self.page {
+            page.buffer = None;
+        }
+        let mut window = std::mem::take(&mut self.window);
+        match (window.views.take(), &self.dictionary) {
+            (None, Some((dictionary, ..))) => {
+                let codes = UInt32Array::new(window.codes.into(), nulls);
+                Ok(Column::Dict(DictColumn::new(codes, dictionary.clone())))
+            }
+            (Some(views), _) => Ok(Column::Flat(self.array(views.into(), window.buffers, nulls))),
+            // Only NULLs, in a chunk that has no dictionary.
+            (None, None) => Ok(Column::Flat(self.array(vec![0; window.codes.len()].into(), Vec::new(), nulls))),
+        }
+    }
+}
+
+type DictionaryParts = (Arc<Dictionary>, ScalarBuffer<u128>, Buffer);
+
+impl Window {
+    fn codes_to_views(&mut self, dictionary: Option<&DictionaryParts>) {
+        self.views = Some(Vec::with_capacity(self.codes.len()));
+        let codes = std::mem::take(&mut self.codes);
+        self.append_codes(&codes, dictionary);
+    }
+
+    /// Appends the views of `codes`; returns where they start. Codes under NULLs may be anything.
+    fn append_codes(&mut self, codes: &[u32], dictionary: Option<&DictionaryParts>) -> usize {
+        let views = self.views.get_or_insert_default();
+        let start = views.len();
+        let Some((_, values, buffer)) = dictionary else {
+            views.resize(start + codes.len(), 0);
+            return start;
+        };
+        let number = *self.dictionary_buffer.get_or_insert_with(|| {
+            self.buffers.push(buffer.clone());
+            self.buffers.len() as u32 - 1
+        });
+        let place = u128::from(number) << 64;
+        views.extend(codes.iter().map(|code| {
+            let view = values.get(*code as usize).copied().unwrap_or(0);
+            if view as u32 as usize <= INLINE_BYTES_MAX { view } else { view | place }
+        }));
+        start
+    }
+}

@@ -1,0 +1,198 @@
+//! Which strategy a join gets, and why the others do not.
+
+use super::cost::{self, Size};
+use super::{JoinRequest, keys};
+use crate::error::{Error, Result};
+use crate::layout::Evidence;
+use std::fmt;
+
+/// The ways to run a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// One side in a shared table, the other streams past.
+    BroadcastHash,
+    /// Both sides cut by key hash, partitions spill one by one.
+    PartitionedHash,
+    /// Both sides sorted, then merged.
+    SortMerge,
+    /// Hot keys apart from the rest.
+    SkewAware,
+    /// Every pair.
+    NestedLoop,
+}
+
+impl Strategy {
+    /// All strategies in the order that ties go by: the plainest first, the one that serves
+    /// everything last. Broadcast stands before partitioned because it turns into it when the build
+    /// side does not fit.
+    pub const ALL: [Strategy; 5] =
+        [Self::BroadcastHash, Self::PartitionedHash, Self::SortMerge, Self::SkewAware, Self::NestedLoop];
+
+    /// The name in settings and EXPLAIN.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BroadcastHash => "broadcast_hash",
+            Self::PartitionedHash => "partitioned_hash",
+            Self::SortMerge => "sort_merge",
+            Self::SkewAware => "skew_aware",
+            Self::NestedLoop => "nested_loop",
+        }
+    }
+
+    /// The strategy of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|strategy| strategy.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// A fact that a verdict rests on, and how surely it is known.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// In words.
+    pub text: String,
+    /// How surely.
+    pub evidence: Evidence,
+}
+
+/// What a strategy says to a join.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It can do it.
+    Fits {
+        /// Expected time, nanoseconds of one core.
+        cost: f64,
+        /// What the cost rests on.
+        uses: Vec<Fact>,
+    },
+    /// It cannot.
+    Rejected {
+        /// Why, in words a user can act on.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fits { cost, uses } => {
+                write!(f, "cost {:.3} ms", cost / 1e6)?;
+                for fact in uses {
+                    write!(f, "; {} ({:?})", fact.text, fact.evidence)?;
+                }
+                Ok(())
+            }
+            Self::Rejected { reason } => write!(f, "rejected: {reason}"),
+        }
+    }
+}
+
+/// The strategy taken and what all of them said.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The one taken.
+    pub strategy: Strategy,
+    /// Whether the left side is collected (hash and nested loop).
+    pub build_left: bool,
+    /// Every strategy's verdict, in the table's order.
+    pub verdicts: Vec<(Strategy, Verdict)>,
+}
+
+impl Choice {
+    /// One line a strategy for EXPLAIN.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |(strategy, verdict): &(Strategy, Verdict)| {
+            let mark = if *strategy == self.strategy { "chosen " } else { "" };
+            format!("{mark}{}: {verdict}", strategy.name())
+        };
+        self.verdicts.iter().map(line).collect()
+    }
+}
+
+/// Asks every strategy and takes the cheapest, or the forced one.
+///
+/// # Errors
+/// When the forced strategy rejects the join, or none fits.
+pub fn choose(request: &JoinRequest) -> Result<Choice> {
+    let build_left = builds_left(request);
+    let verdicts: Vec<(Strategy, Verdict)> =
+        Strategy::ALL.into_iter().map(|strategy| (strategy, verdict(strategy, request, build_left))).collect();
+    if let Some(forced) = request.forced {
+        if let Some((_, Verdict::Rejected { reason })) = verdicts.iter().find(|(strategy, _)| *strategy == forced) {
+            return Err(Error::config(format!("the join strategy {} was asked for but cannot be used: {reason}", forced.name()))
+                .with_hint("SET skep.join.strategy = auto"));
+        }
+        return Ok(Choice { strategy: forced, build_left, verdicts });
+    }
+    let mut best: Option<(Strategy, f64)> = None;
+    for (strategy, verdict) in &verdicts {
+        if let Verdict::Fits { cost, .. } = verdict
+            && best.is_none_or(|(_, least)| *cost < least)
+        {
+            best = Some((*strategy, *cost));
+        }
+    }
+    match best {
+        Some((strategy, _)) => Ok(Choice { strategy, build_left, verdicts }),
+        None => Err(Error::internal("no join strategy fits")),
+    }
+}
+
+/// The smaller side is collected. For NOT IN the subquery's side is, unless it is far larger:
+/// with it known first, rows come out as they are read.
+fn builds_left(request: &JoinRequest) -> bool {
+    let (left, right) = (Size::of(&request.left).table_bytes(), Size::of(&request.right).table_bytes());
+    let (_, keep_left, keep_right) = request.kind.parts();
+    match (request.null_aware, keep_left, keep_right) {
+        (true, _, super::shape::Keep::None) => left * 8.0 < right,
+        (true, super::shape::Keep::None, _) => left < right * 8.0,
+        _ => left < right,
+    }
+}
+
+fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool) -> Verdict {
+    let (left, right) = (Size::of(&request.left), Size::of(&request.right));
+    let (build, probe) = if build_left { (left, right) } else { (right, left) };
+    let side = if build_left { "left" } else { "right" };
+    let estimate = |text: String| Fact { text, evidence: Evidence::Inferred };
+    let table = build.table_bytes();
+    let equality = || {
+        if request.keys.is_empty() {
+            return Some("there is no equality between the two sides".to_owned());
+        }
+        if request.null_aware && (request.keys.len() > 1 || request.residual.is_some()) {
+            return Some("NOT IN with a further condition needs every pair that meets it".to_owned());
+        }
+        keys::sorted_key_sides(&request.keys).err().map(|error| error.message().to_owned())
+    };
+    match strategy {
+        Strategy::NestedLoop => match keys::sorted_key_sides(&request.keys) {
+            Ok(_) => {
+                let pairs = estimate(format!("{:.0} pairs", left.rows * right.rows));
+                Verdict::Fits { cost: cost::nested_loop(left, right), uses: vec![pairs] }
+            }
+            Err(error) => Verdict::Rejected { reason: error.message().to_owned() },
+        },
+        Strategy::SkewAware => {
+            Verdict::Rejected { reason: "not built yet: hot keys are not taken apart from the rest".to_owned() }
+        }
+        _ => match equality() {
+            Some(reason) => Verdict::Rejected { reason },
+            None => match strategy {
+                Strategy::SortMerge => {
+                    let unsorted = estimate("both sides are sorted first".to_owned());
+                    Verdict::Fits { cost: cost::sort_merge(left, right, request), uses: vec![unsorted] }
+                }
+                Strategy::BroadcastHash if table > request.memory_limit as f64 && request.forced != Some(strategy) => {
+                    let (needs, has) = (table / f64::from(1 << 20), request.memory_limit >> 20);
+                    Verdict::Rejected { reason: format!("the {side} side needs about {needs:.0} of {has} MiB") }
+                }
+                _ => {
+                    let size = estimate(format!("build {side}: {:.0} rows, {:.1} MiB", build.rows, table / f64::from(1 << 20)));
+                    // Partitioning ahead costs a pass over the build side.
+                    let extra = if strategy == Strategy::PartitionedHash { build.rows * 4.0 } else { 0.0 };
+                    Verdict::Fits { cost: cost::hash(build, probe, request) + extra, uses: vec![size] }
+                }
+            },
+        },
+    }
+}

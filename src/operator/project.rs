@@ -1,0 +1,77 @@
+//! The select list: computed columns, picked columns, in a new order.
+
+use super::row_wise::RowWise;
+use crate::column::Column;
+use crate::error::Result;
+use crate::exec::{NodeInfo, PipelineBuilder, PlanNode, PlanRef, Stream};
+use crate::expr::ExprRef;
+use crate::layout::Layout;
+use arrow::datatypes::SchemaRef;
+use std::sync::Arc;
+
+/// One column out per expression. A plain column passes in the form it has, uncopied; rows keep
+/// their order. Of the input's layout the order is kept as far as its columns are.
+#[derive(Debug)]
+pub struct ProjectNode {
+    info: NodeInfo,
+    input: PlanRef,
+    expressions: Arc<[ExprRef]>,
+}
+
+impl ProjectNode {
+    /// `expressions` over the columns of `input`; `schema` names and types what they give.
+    pub fn new(input: PlanRef, expressions: Vec<ExprRef>, schema: SchemaRef) -> Self {
+        let columns: Vec<Option<usize>> = expressions.iter().map(|expression| expression.as_column()).collect();
+        let info = NodeInfo::new(schema, input.info().estimated_rows).with_layout(projected(&input.info().layout, &columns));
+        Self { info, input, expressions: expressions.into() }
+    }
+}
+
+/// What is still known when output column i is input column `columns[i]`.
+fn projected(layout: &Layout, columns: &[Option<usize>]) -> Layout {
+    let position = |input: usize| columns.iter().position(|column| *column == Some(input));
+    let statistics = |column: &Option<usize>| column.and_then(|input| layout.columns.get(input)).cloned().unwrap_or_default();
+    // Rows sorted by (a, b) are sorted by (a) still, but not by (b).
+    let order = layout.order.iter().map_while(|sorted| {
+        let column = position(sorted.column)?;
+        let mut sorted = sorted.clone();
+        sorted.column = column;
+        Some(sorted)
+    });
+    Layout {
+        columns: if layout.columns.is_empty() { Vec::new() } else { columns.iter().map(statistics).collect() },
+        partition_columns: layout.partition_columns.iter().filter_map(|column| position(*column)).collect(),
+        order: order.collect(),
+    }
+}
+
+impl PlanNode for ProjectNode {
+    fn info(&self) -> &NodeInfo {
+        &self.info
+    }
+
+    fn name(&self) -> &'static str {
+        "Project"
+    }
+
+    fn summary(&self) -> String {
+        self.expressions.iter().map(|expression| expression.describe()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn children(&self) -> Vec<&PlanRef> {
+        vec![&self.input]
+    }
+
+    fn build(&self, builder: &mut PipelineBuilder) -> Result<Stream> {
+        let expressions = self.expressions.clone();
+        let operator = RowWise::new(move |chunk| {
+            let evaluate = |expression: &ExprRef| match expression.as_column() {
+                Some(column) => Ok(chunk.column(column).clone()),
+                None => expression.evaluate(&chunk),
+            };
+            let columns = expressions.iter().map(evaluate).collect::<Result<Vec<Column>>>()?;
+            Ok(Some(chunk.with_columns(columns)))
+        });
+        Ok(self.input.build(builder)?.then(operator, &self.info.metrics))
+    }
+}

@@ -1,0 +1,245 @@
+//! Reads one morsel of a scan, window by window.
+
+use super::filter::{Filters, Survivors};
+use super::prune::{Unit, page_skips};
+use super::source::Scan;
+use crate::catalog::{ColumnOrigin, Table};
+use crate::column::{Chunk, Column, Order, Selection, storage_type};
+use crate::error::{Error, Result};
+use crate::exec::{Cursor, Step, TaskContext};
+use crate::format::parquet::{ColumnCursor, RowGroup};
+use arrow::buffer::BooleanBuffer;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Windows without a survivor before others get a turn.
+const EMPTY_WINDOWS_MAX: usize = 32;
+
+/// A place in a morsel.
+pub(super) struct ScanCursor {
+    filters: Filters,
+    window: Window,
+    at: usize,
+    end: usize,
+    /// Rows that page bounds rule out, in order, from the next one on.
+    skips: std::vec::IntoIter<Range<usize>>,
+    skip: Option<Range<usize>>,
+    order: Order,
+}
+
+/// The columns of the rows under consideration.
+struct Window {
+    scan: Arc<Scan>,
+    file: usize,
+    row_group: RowGroup,
+    /// Per column of the table.
+    cursors: Vec<Option<ColumnCursor>>,
+    columns: Vec<Option<Column>>,
+    rows: Range<usize>,
+    decode_ns: u64,
+}
+
+impl ScanCursor {
+    pub(super) fn open(scan: &Arc<Scan>, unit: Unit, morsel: u64) -> Result<Self> {
+        let file = &scan.table.files()[unit.file];
+        let predicates = scan.predicates.iter().zip(&unit.always).filter(|(_, always)| !**always);
+        let predicates: Vec<_> = predicates.map(|(predicate, _)| predicate.clone()).collect();
+        let cost = |column: usize| match scan.table.origin(file, column) {
+            ColumnOrigin::File(at) => file.footer.column_bytes(unit.row_group, at).1,
+            _ => 0,
+        };
+        let skips = page_skips(&scan.table, &unit, predicates.iter().chain(&scan.runtime))?;
+        let filters = Filters::new(predicates.into_iter(), scan.runtime.iter().cloned(), cost);
+        let part = unit.rows.len() < file.footer.rows(unit.row_group);
+        let use_index = part || !filters.is_empty();
+        let row_group = RowGroup::open(&file.path, &file.footer, unit.row_group, unit.rows.clone(), use_index)?;
+        let columns = scan.table.schema().fields().len();
+        let mut window = Window {
+            scan: scan.clone(),
+            file: unit.file,
+            row_group,
+            cursors: (0..columns).map(|_| None).collect(),
+            columns: vec![None; columns],
+            rows: 0..0,
+            decode_ns: 0,
+        };
+        if filters.is_empty() {
+            window.open(&scan.projection)?;
+        } else {
+            window.open(&filters.columns())?;
+        }
+        let mut skips = skips.into_iter();
+        let skip = skips.next();
+        let order = Order { morsel, sequence: 0 };
+        Ok(Self { filters, window, at: unit.rows.start, end: unit.rows.end, skips, skip, order })
+    }
+
+    /// Passes over ruled out rows; then the end of the next window.
+    fn window_end(&mut self, chunk_rows: usize) -> usize {
+        while let Some(skip) = &self.skip {
+            if skip.start > self.at {
+                return skip.start.min(self.at + chunk_rows).min(self.end);
+            }
+            self.at = self.at.max(skip.end);
+            self.skip = self.skips.next();
+        }
+        (self.at + chunk_rows).min(self.end)
+    }
+
+    fn emit(&mut self, mut chunk: Chunk) -> Step {
+        chunk.order = self.order;
+        self.order.sequence += 1;
+        Step::Chunk(chunk)
+    }
+
+    fn finish(&mut self) -> Result<Step> {
+        let window = &mut self.window;
+        let pages: usize = window.cursors.iter().flatten().map(ColumnCursor::pages_skipped).sum();
+        window.scan.counters.pages_skipped.add(pages as u64);
+        window.cursors.clear();
+        window.scan.table.files()[window.file].check_unchanged()?;
+        Ok(Step::Done)
+    }
+}
+
+impl Cursor for ScanCursor {
+    fn next(&mut self, task: &TaskContext) -> Result<Step> {
+        for _ in 0..EMPTY_WINDOWS_MAX {
+            let end = self.window_end(task.query.chunk_rows.max(1));
+            if self.at >= self.end {
+                return self.finish();
+            }
+            let rows = end - self.at;
+            self.window.start(self.at..end);
+            self.at = end;
+            let survivors = if self.filters.is_empty() {
+                Survivors::All
+            } else {
+                let (start, decoded) = (Instant::now(), self.window.decode_ns);
+                let survivors = self.filters.apply(rows, &mut |column| self.window.column(column))?;
+                let decoding = self.window.decode_ns - decoded;
+                let spent = (start.elapsed().as_nanos() as u64).saturating_sub(decoding);
+                self.window.scan.counters.filter_ns.add(spent);
+                survivors
+            };
+            let chunk = match survivors {
+                Survivors::None => continue,
+                Survivors::All => self.window.chunk()?,
+                Survivors::Some(mask, count) => self.window.selected(mask, count)?,
+            };
+            return Ok(self.emit(chunk));
+        }
+        Ok(Step::Yield)
+    }
+}
+
+impl Window {
+    fn start(&mut self, rows: Range<usize>) {
+        self.columns.fill(None);
+        self.rows = rows;
+    }
+
+    /// Opens cursors of the given columns of the table, reading their bytes together.
+    fn open(&mut self, columns: &[usize]) -> Result<()> {
+        let scan = self.scan.clone();
+        let file = &scan.table.files()[self.file];
+        let mut wanted: Vec<(usize, usize)> = Vec::with_capacity(columns.len());
+        for &column in columns {
+            if let ColumnOrigin::File(at) = scan.table.origin(file, column)
+                && self.cursors[column].is_none()
+                && !wanted.iter().any(|(known, _)| *known == column)
+            {
+                wanted.push((column, at));
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let places: Vec<usize> = wanted.iter().map(|(_, at)| *at).collect();
+        let (cursors, bytes) = self.row_group.open_columns(&places)?;
+        scan.counters.bytes_read.add(bytes);
+        scan.counters.io_ns.add(start.elapsed().as_nanos() as u64);
+        for ((column, _), cursor) in wanted.into_iter().zip(cursors) {
+            self.cursors[column] = Some(cursor);
+        }
+        Ok(())
+    }
+
+    /// All rows of the projected columns.
+    fn chunk(&mut self) -> Result<Chunk> {
+        let scan = self.scan.clone();
+        self.open(&scan.projection)?;
+        let columns = scan.projection.iter().map(|column| self.column(*column)).collect::<Result<_>>()?;
+        Ok(Chunk::new(columns, self.rows.len()))
+    }
+
+    /// The `count` rows of the projected columns whose bit is set.
+    fn selected(&mut self, mask: BooleanBuffer, count: usize) -> Result<Chunk> {
+        let scan = self.scan.clone();
+        if scan.projection.is_empty() {
+            return Ok(Chunk::new(Vec::new(), count));
+        }
+        self.open(&scan.projection)?;
+        let mask = self.narrow(mask)?;
+        let columns = scan.projection.iter().map(|column| self.column(*column)).collect::<Result<_>>()?;
+        Chunk::new(columns, self.rows.len()).select(&Arc::new(Selection::from_mask(mask)))
+    }
+
+    /// Shrinks the window to the first and last row wanted when that leaves out half of it and
+    /// columns are still to be decoded.
+    fn narrow(&mut self, mask: BooleanBuffer) -> Result<BooleanBuffer> {
+        let pending = self.scan.projection.iter().any(|column| self.columns[*column].is_none());
+        let (Some(first), Some(last)) = (mask.set_indices().next(), last_set(&mask)) else { return Ok(mask) };
+        let rows = last + 1 - first;
+        if !pending || rows * 2 > mask.len() {
+            return Ok(mask);
+        }
+        for column in self.columns.iter_mut().flatten() {
+            *column = column.slice(first, rows)?;
+        }
+        self.rows = self.rows.start + first..self.rows.start + last + 1;
+        Ok(mask.slice(first, rows))
+    }
+
+    /// One column of the window, decoded when first asked for.
+    fn column(&mut self, column: usize) -> Result<Column> {
+        if let Some(known) = &self.columns[column] {
+            return Ok(known.clone());
+        }
+        let scan = self.scan.clone();
+        let rows = self.rows.len();
+        let data_type = scan.table.schema().field(column).data_type();
+        let value = match scan.table.origin(&scan.table.files()[self.file], column) {
+            ColumnOrigin::Partition(value) => Column::constant(value, rows)?,
+            ColumnOrigin::Missing => Column::nulls(&storage_type(data_type), rows),
+            ColumnOrigin::File(_) => {
+                if self.cursors[column].is_none() {
+                    self.open(&[column])?;
+                }
+                let start = Instant::now();
+                let cursor = self.cursors[column].as_mut().ok_or_else(|| Error::internal("a column without a cursor"))?;
+                cursor.skip(self.rows.start.saturating_sub(cursor.row()));
+                let mut value = cursor.read(rows)?;
+                if *value.data_type() != storage_type(data_type) {
+                    // The file's type is narrower than the table's.
+                    value = Column::Flat(value.stored(data_type)?);
+                }
+                let spent = start.elapsed().as_nanos() as u64;
+                self.decode_ns += spent;
+                scan.counters.decode_ns.add(spent);
+                scan.counters.rows_decoded.add(rows as u64);
+                let as_codes = matches!(value, Column::Dict(_));
+                if as_codes { &scan.counters.as_codes } else { &scan.counters.as_values }.add(rows as u64);
+                value
+            }
+        };
+        self.columns[column] = Some(value.clone());
+        Ok(value)
+    }
+}
+
+fn last_set(mask: &BooleanBuffer) -> Option<usize> {
+    mask.set_slices().last().map(|(_, end)| end - 1)
+}

@@ -1,0 +1,143 @@
+//! Scans batches that lie in memory.
+
+use super::filter::{Filters, Survivors};
+use super::project;
+use crate::column::{Chunk, Column, Order, Selection, to_storage_type};
+use crate::error::{Error, Result};
+use crate::exec::{Cursor, NodeInfo, PipelineBuilder, PlanNode, PlanRef, Source, Step, Stream, TaskContext};
+use crate::layout::ScanPredicate;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Rows of a batch that one task takes at a time, at most. Guessed.
+const MORSEL_ROWS: usize = 64 << 10;
+
+/// Reads batches in memory.
+#[derive(Debug)]
+pub struct MemoryScanNode {
+    info: NodeInfo,
+    data: Arc<Data>,
+}
+
+#[derive(Debug)]
+struct Data {
+    batches: Vec<RecordBatch>,
+    projection: Vec<usize>,
+    predicates: Vec<Arc<dyn ScanPredicate>>,
+    /// Batch, first row, rows.
+    morsels: Vec<(usize, usize, usize)>,
+}
+
+impl MemoryScanNode {
+    /// A scan of `batches`, which all have `schema`; projection and predicates as in
+    /// [`super::ScanNode::new`].
+    pub fn new(
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+        projection: Vec<usize>,
+        predicates: Vec<Arc<dyn ScanPredicate>>,
+        estimated_rows: f64,
+    ) -> MemoryScanNode {
+        let info = NodeInfo::new(project(&schema, &projection), estimated_rows);
+        let mut morsels = Vec::new();
+        for (number, batch) in batches.iter().enumerate() {
+            for start in (0..batch.num_rows()).step_by(MORSEL_ROWS) {
+                morsels.push((number, start, MORSEL_ROWS.min(batch.num_rows() - start)));
+            }
+        }
+        MemoryScanNode { info, data: Arc::new(Data { batches, projection, predicates, morsels }) }
+    }
+}
+
+impl PlanNode for MemoryScanNode {
+    fn info(&self) -> &NodeInfo {
+        &self.info
+    }
+
+    fn name(&self) -> &'static str {
+        "MemoryScan"
+    }
+
+    fn details(&self) -> Vec<String> {
+        let mut lines = vec![format!("batches: {}", self.data.batches.len())];
+        lines.extend(self.data.predicates.iter().map(|predicate| format!("filter: {}", predicate.describe())));
+        lines
+    }
+
+    fn children(&self) -> Vec<&PlanRef> {
+        Vec::new()
+    }
+
+    fn build(&self, _builder: &mut PipelineBuilder) -> Result<Stream> {
+        let source = MemorySource { data: self.data.clone(), next: AtomicUsize::new(0) };
+        Ok(Stream::new(Arc::new(source), &self.info.metrics))
+    }
+}
+
+struct MemorySource {
+    data: Arc<Data>,
+    next: AtomicUsize,
+}
+
+impl Source for MemorySource {
+    fn tasks_max(&self) -> usize {
+        self.data.morsels.len().max(1)
+    }
+
+    fn open(&self, _task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let Some(&(batch, start, rows)) = self.data.morsels.get(number) else { return Ok(None) };
+        let data = &self.data;
+        let filters = Filters::new(data.predicates.iter().cloned(), std::iter::empty(), |_| 1);
+        let mut columns = vec![None; data.batches[batch].num_columns()];
+        let predicates = data.predicates.iter().flat_map(|predicate| predicate.columns());
+        for &column in data.projection.iter().chain(predicates) {
+            if columns[column].is_none() {
+                let array = data.batches[batch].column(column).slice(start, rows);
+                columns[column] = Some(Column::Flat(to_storage_type(&array)?));
+            }
+        }
+        let order = Order { morsel: number as u64, sequence: 0 };
+        Ok(Some(Box::new(MemoryCursor { data: data.clone(), filters, columns, at: 0, rows, order })))
+    }
+}
+
+struct MemoryCursor {
+    data: Arc<Data>,
+    filters: Filters,
+    /// Per column of the table, those that are needed.
+    columns: Vec<Option<Column>>,
+    at: usize,
+    rows: usize,
+    order: Order,
+}
+
+impl Cursor for MemoryCursor {
+    fn next(&mut self, task: &TaskContext) -> Result<Step> {
+        if self.at >= self.rows {
+            return Ok(Step::Done);
+        }
+        let start = self.at;
+        let rows = task.query.chunk_rows.max(1).min(self.rows - start);
+        self.at += rows;
+        let columns = &self.columns;
+        let column = |column: usize| match &columns[column] {
+            Some(column) => column.slice(start, rows),
+            None => Err(Error::internal("a column in memory is not there")),
+        };
+        let survivors = self.filters.apply(rows, &mut |at| column(at))?;
+        if matches!(survivors, Survivors::None) {
+            return Ok(Step::Yield);
+        }
+        let projected = self.data.projection.iter().map(|at| column(*at)).collect::<Result<_>>()?;
+        let mut chunk = Chunk::new(projected, rows);
+        chunk.order = self.order;
+        self.order.sequence += 1;
+        Ok(Step::Chunk(match survivors {
+            Survivors::Some(mask, _) => chunk.select(&Arc::new(Selection::from_mask(mask)))?,
+            _ => chunk,
+        }))
+    }
+}

@@ -1,0 +1,175 @@
+//! Hands row groups, or parts of them, to the tasks of a scan.
+
+use super::cursor::ScanCursor;
+use super::prune::{Unit, check};
+use crate::catalog::{ColumnOrigin, FileTable, RowGroupBounds};
+use crate::error::Result;
+use crate::exec::{Counter, Cursor, OperatorMetrics, Source, TaskContext, Unit as Of};
+use crate::layout::{ScanPredicate, Truth};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Row groups are split when there are fewer morsels than this for every worker. From the design.
+const MORSELS_A_WORKER: usize = 4;
+/// A part of a row group has at least this many rows. From the design.
+const PART_ROWS_MIN: usize = 32 << 10;
+/// Parts of a row group without page places, at most: each of them reads all bytes.
+const BLIND_PARTS_MAX: usize = 4;
+
+/// What cursors need of the scan.
+pub(super) struct Scan {
+    pub(super) table: Arc<FileTable>,
+    pub(super) projection: Vec<usize>,
+    pub(super) predicates: Vec<Arc<dyn ScanPredicate>>,
+    pub(super) runtime: Vec<Arc<dyn ScanPredicate>>,
+    pub(super) counters: Counters,
+}
+
+/// The figures of a scan.
+pub(super) struct Counters {
+    pub(super) files: Counter,
+    pub(super) row_groups: Counter,
+    pub(super) row_groups_skipped: Counter,
+    pub(super) pages_skipped: Counter,
+    pub(super) rows_decoded: Counter,
+    pub(super) bytes_read: Counter,
+    pub(super) as_codes: Counter,
+    pub(super) as_values: Counter,
+    pub(super) io_ns: Counter,
+    pub(super) decode_ns: Counter,
+    pub(super) filter_ns: Counter,
+}
+
+/// The source of a scan's pipeline.
+pub(super) struct ScanSource {
+    scan: Arc<Scan>,
+    pub(super) counters: Counters,
+    units: Arc<Vec<Unit>>,
+    morsels: OnceLock<Vec<Unit>>,
+    next: AtomicUsize,
+    opened: Vec<AtomicBool>,
+}
+
+impl Counters {
+    pub(super) fn new(metrics: &OperatorMetrics) -> Self {
+        Self {
+            files: metrics.counter("files", Of::Count),
+            row_groups: metrics.counter("row groups", Of::Count),
+            row_groups_skipped: metrics.counter("row groups skipped", Of::Count),
+            pages_skipped: metrics.counter("pages skipped", Of::Count),
+            rows_decoded: metrics.counter("rows decoded", Of::Count),
+            bytes_read: metrics.counter("bytes read", Of::Bytes),
+            as_codes: metrics.counter("values as codes", Of::Count),
+            as_values: metrics.counter("values as values", Of::Count),
+            io_ns: metrics.counter("io", Of::Nanoseconds),
+            decode_ns: metrics.counter("decode", Of::Nanoseconds),
+            filter_ns: metrics.counter("filter", Of::Nanoseconds),
+        }
+    }
+}
+
+impl ScanSource {
+    pub(super) fn new(
+        table: Arc<FileTable>,
+        projection: Vec<usize>,
+        predicates: Vec<Arc<dyn ScanPredicate>>,
+        runtime: Vec<Arc<dyn ScanPredicate>>,
+        units: Arc<Vec<Unit>>,
+        metrics: &OperatorMetrics,
+    ) -> Self {
+        let opened = table.files().iter().map(|_| AtomicBool::new(false)).collect();
+        let scan = Scan { table, projection, predicates, runtime, counters: Counters::new(metrics) };
+        let counters = Counters::new(metrics);
+        Self { scan: Arc::new(scan), counters, units, morsels: OnceLock::new(), next: AtomicUsize::new(0), opened }
+    }
+
+    /// The row groups, split where there are few for the workers.
+    fn morsels(&self, threads: usize) -> &[Unit] {
+        self.morsels.get_or_init(|| {
+            let wanted = threads * MORSELS_A_WORKER;
+            let columns = self.file_columns();
+            if self.units.len() >= wanted || threads < 2 || columns == 0 {
+                return self.units.to_vec();
+            }
+            let total: usize = self.units.iter().map(|unit| unit.rows.len()).sum();
+            let part_rows = (total / wanted).max(PART_ROWS_MIN);
+            self.units.iter().flat_map(|unit| self.split(unit, part_rows)).collect()
+        })
+    }
+
+    /// Number of columns that some file is read for.
+    fn file_columns(&self) -> usize {
+        let scan = &self.scan;
+        let predicates = scan.predicates.iter().chain(&scan.runtime).flat_map(|predicate| predicate.columns());
+        scan.projection.iter().chain(predicates).filter(|column| **column < scan.table.file_columns()).count()
+    }
+
+    fn split(&self, unit: &Unit, part_rows: usize) -> Vec<Unit> {
+        let rows = unit.rows.len();
+        if rows < part_rows + part_rows / 2 {
+            return vec![unit.clone()];
+        }
+        let table = &self.scan.table;
+        let file = &table.files()[unit.file];
+        let columns = self.scan.projection.iter().filter_map(|column| match table.origin(file, *column) {
+            ColumnOrigin::File(at) => Some(at),
+            _ => None,
+        });
+        let columns: Vec<usize> = columns.collect();
+        // A page index that cannot be read is not an error here: reading the pages will tell.
+        let starts = file.footer.page_starts(&file.path, unit.row_group, &columns).unwrap_or_default();
+        let mut parts = rows.div_ceil(part_rows);
+        if starts.is_empty() {
+            parts = parts.min(BLIND_PARTS_MAX);
+        }
+        let mut cuts = vec![unit.rows.start];
+        for part in 1..parts {
+            let wanted = unit.rows.start + rows * part / parts;
+            let page = starts.partition_point(|start| *start < wanted);
+            let cut = if starts.is_empty() { wanted } else { starts.get(page).copied().unwrap_or(unit.rows.end) };
+            if cuts.last().is_some_and(|last| *last < cut) && cut < unit.rows.end {
+                cuts.push(cut);
+            }
+        }
+        cuts.push(unit.rows.end);
+        cuts.windows(2).map(|ends| Unit { rows: ends[0]..ends[1], ..unit.clone() }).collect()
+    }
+
+    /// Asks the predicates again: runtime filters may be ready by now, subqueries may have values.
+    fn ruled_out(&self, unit: &mut Unit) -> bool {
+        let table = &self.scan.table;
+        let bounds = RowGroupBounds { table, file: &table.files()[unit.file], row_group: unit.row_group };
+        for (predicate, always) in self.scan.predicates.iter().zip(&mut unit.always) {
+            if !*always {
+                match check(&**predicate, &bounds) {
+                    Truth::Never => return true,
+                    truth => *always = truth == Truth::Always,
+                }
+            }
+        }
+        self.scan.runtime.iter().any(|predicate| check(&**predicate, &bounds) == Truth::Never)
+    }
+}
+
+impl Source for ScanSource {
+    fn open(&self, task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        let morsels = self.morsels(task.query.threads);
+        loop {
+            task.check_cancelled()?;
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(morsel) = morsels.get(number) else { return Ok(None) };
+            let mut unit = morsel.clone();
+            // Parts of a row group count once, with their first one.
+            let first = unit.rows.start == 0;
+            if self.ruled_out(&mut unit) {
+                self.counters.row_groups_skipped.add(u64::from(first));
+                continue;
+            }
+            self.counters.row_groups.add(u64::from(first));
+            if !self.opened[unit.file].swap(true, Ordering::Relaxed) {
+                self.counters.files.add(1);
+            }
+            return Ok(Some(Box::new(ScanCursor::open(&self.scan, unit, number as u64)?)));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! LogicalPlan in, better LogicalPlan out: the borrowed rules first, then ours.
+//!
+//! ```text
+//!   bound plan
+//!     analyzer            DataFusion: grouping functions, type coercion
+//!     null_aware_in       ours: IN and NOT IN that the next step would get wrong
+//!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune
+//!     RULES               ours, once each, in order
+//!     last rules          DataFusion, once: filters and projections go where the new tree wants them
+//!     refuse              what no operator could run, by name
+//! ```
+//!
+//! What the planner finds in a [`datafusion_expr::logical_plan::Join`] afterwards:
+//!
+//! * `join_type` `Inner`: the right input is the side to build.
+//! * `join_type` `LeftAnti` with `null_aware` set is a top-level `x NOT IN (SELECT y ..)`: it has
+//!   exactly one pair in `on` (x, y) and no `filter`. Without the flag it is NOT EXISTS, or NOT IN
+//!   over columns that the schemas say are never NULL, and a plain anti join.
+//! * `LeftMark` is two-valued: true where a match exists, otherwise false, never NULL. What IN means
+//!   with NULLs is spelled out around it by [`subquery`].
+//! * `null_equality` holds for all pairs in `on`. `<=>` between columns otherwise stays in `filter`
+//!   as `IS NOT DISTINCT FROM`.
+//! * Uncorrelated scalar subqueries stay in expressions as `Expr::ScalarSubquery`, also inside
+//!   `TableScan.filters`.
+
+pub mod estimate;
+mod join_order;
+pub mod subquery;
+
+pub use join_order::{EXACT_RELATIONS_MAX, join_order};
+
+use crate::error::{Error, Result};
+use chrono::{DateTime, Utc};
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_expr::LogicalPlan;
+use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion_optimizer::optimize_projections::OptimizeProjections;
+use datafusion_optimizer::push_down_filter::PushDownFilter;
+use datafusion_optimizer::{Analyzer, Optimizer, OptimizerContext};
+use std::fmt;
+use std::sync::Arc;
+
+/// Called with a step's name and the plan after it.
+pub type Trace = Arc<dyn Fn(&str, &LogicalPlan) + Send + Sync>;
+
+/// What [`optimize`] may do and what it needs to know.
+#[derive(Clone)]
+pub struct OptimizeOptions {
+    /// Whether clusters of joins are reordered by cost; otherwise they stay as written.
+    pub join_order: bool,
+    /// The time `now()` and its kin stand for during the whole query.
+    pub now: DateTime<Utc>,
+    /// Listens to every step, for EXPLAIN and for tests.
+    pub trace: Option<Trace>,
+}
+
+impl Default for OptimizeOptions {
+    fn default() -> Self {
+        Self { join_order: true, now: Utc::now(), trace: None }
+    }
+}
+
+impl fmt::Debug for OptimizeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OptimizeOptions").field("join_order", &self.join_order).field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// A rule of ours.
+pub struct Rule {
+    /// Its name in traces and settings.
+    pub name: &'static str,
+    /// Why it is there and why it stands where it stands.
+    pub why: &'static str,
+    /// Whether the options ask for it.
+    enabled: fn(&OptimizeOptions) -> bool,
+    /// The rule; keeps the plan's schema.
+    apply: fn(LogicalPlan) -> Result<LogicalPlan>,
+}
+
+/// Our rules, in the order they run in.
+pub const RULES: &[Rule] = &[Rule {
+    name: "join_order",
+    why: "joins as written can be a hundred times too slow; after the borrowed rules, because those bring \
+          predicates to the joins and turn subqueries into joins to be ordered with the others",
+    enabled: |options| options.join_order,
+    apply: join_order,
+}];
+
+/// Rules of DataFusion that are left out, and why.
+const LEFT_OUT: &[(&str, &str)] = &[
+    ("single_distinct_aggregation_to_group_by", "the aggregate operator groups distinct values itself"),
+    ("extract_leaf_expressions", "its projections stand between the joins of a cluster"),
+    ("push_down_leaf_projections", "belongs to the one above"),
+    ("common_sub_expression_eliminate", "its projections stand between the joins of a cluster; runs at the end instead"),
+];
+
+/// The borrowed rules stop after this many rounds even if a rule still changes something.
+const PASSES_MAX: usize = 4;
+/// Stack that recursive walks of deep plans may use beyond the caller's.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
+
+/// Makes a bound plan ready for the planner. The output schema keeps names and types.
+pub fn optimize(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
+    stacker::maybe_grow(2 * 1024 * 1024, STACK_BYTES, || steps(plan, options))
+}
+
+fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
+    let trace = |name: &str, plan: &LogicalPlan| {
+        if let Some(trace) = &options.trace {
+            trace(name, plan);
+        }
+    };
+    let config = configuration();
+    let context =
+        OptimizerContext::new_with_config_options(Arc::new(config.clone())).with_query_execution_start_time(options.now);
+    let mut plan = Analyzer::new().execute_and_check(plan, &config, |plan, rule| trace(rule.name(), plan))?;
+    plan = subquery::null_aware_in(plan)?;
+    trace("null_aware_in", &plan);
+    plan = borrowed().optimize(plan, &context, |plan, rule| trace(rule.name(), plan))?;
+    for rule in RULES.iter().filter(|rule| (rule.enabled)(options)) {
+        plan = (rule.apply)(plan)?;
+        trace(rule.name, &plan);
+    }
+    let context = context.with_max_passes(1);
+    plan = last().optimize(plan, &context, |plan, rule| trace(rule.name(), plan))?;
+    refuse(&plan)?;
+    Ok(plan)
+}
+
+fn configuration() -> ConfigOptions {
+    let mut config = ConfigOptions::default();
+    config.execution.enable_ansi_mode = true;
+    config.optimizer.max_passes = PASSES_MAX;
+    config.optimizer.skip_failed_rules = false;
+    config.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
+    config.optimizer.enable_leaf_expression_pushdown = false;
+    // A join drops NULL keys anyway, without a pass over the key column first.
+    config.optimizer.filter_null_join_keys = false;
+    config
+}
+
+fn borrowed() -> Optimizer {
+    let mut optimizer = Optimizer::new();
+    optimizer.rules.retain(|rule| !LEFT_OUT.iter().any(|(name, _)| *name == rule.name()));
+    optimizer
+}
+
+fn last() -> Optimizer {
+    Optimizer::with_rules(vec![
+        Arc::new(PushDownFilter::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ])
+}
+
+/// Refuses by name what is left of subqueries that no rule could turn into joins.
+fn refuse(plan: &LogicalPlan) -> Result<()> {
+    let mut refused = None;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                refused = refused.take().or_else(|| subquery::refusal(expr));
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    match refused {
+        Some(what) => Err(Error::unsupported(what)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

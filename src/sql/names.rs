@@ -1,0 +1,144 @@
+//! What output columns are called: the alias or column as the user spells it, else the expression
+//! as Spark prints it.
+
+use super::source::Source;
+use sqlparser::ast::{
+    BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query,
+    Select, SelectItem, SetExpr, UnaryOperator, Value,
+};
+
+/// An identifier with the letters of the text, which the tree has in lower case.
+pub(super) fn spelled(ident: &Ident, source: &Source) -> String {
+    let Some(text) = source.slice(ident.span) else { return ident.value.clone() };
+    let text = text.trim();
+    let bare = match text.chars().next() {
+        Some(quote @ ('`' | '"' | '\'')) => {
+            text.trim_start_matches(quote).trim_end_matches(quote).replace(&format!("{quote}{quote}"), &quote.to_string())
+        }
+        _ => text.to_owned(),
+    };
+    if bare.to_lowercase() == ident.value { bare } else { ident.value.clone() }
+}
+
+/// The SELECT that names a query's columns.
+pub(super) fn naming_select(query: &Query) -> Option<&Select> {
+    let mut body = query.body.as_ref();
+    loop {
+        match body {
+            SetExpr::Select(select) => return Some(select),
+            SetExpr::Query(query) => body = query.body.as_ref(),
+            SetExpr::SetOperation { left, .. } => body = left,
+            _ => return None,
+        }
+    }
+}
+
+/// The name of a SELECT item; None for wildcards.
+pub(super) fn item_name(item: &SelectItem, source: &Source) -> Option<String> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(spelled(alias, source)),
+        SelectItem::UnnamedExpr(expr) => Some(expr_name(expr, source)),
+        SelectItem::ExprWithAliases { .. } | SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => None,
+    }
+}
+
+/// The name Spark gives to an expression without alias: a cast column keeps its name.
+pub(super) fn expr_name(expr: &Expr, source: &Source) -> String {
+    match expr {
+        Expr::Cast { expr: inner, .. } if matches!(inner.as_ref(), Expr::Identifier(_) | Expr::CompoundIdentifier(_)) => {
+            pretty(inner, source)
+        }
+        Expr::Nested(inner) => expr_name(inner, source),
+        other => pretty(other, source),
+    }
+}
+
+fn pretty(expr: &Expr, source: &Source) -> String {
+    let show = |expr: &Expr| pretty(expr, source);
+    match expr {
+        Expr::Identifier(ident) => spelled(ident, source),
+        Expr::CompoundIdentifier(idents) => idents.last().map_or_else(String::new, |ident| spelled(ident, source)),
+        Expr::Nested(inner) => show(inner),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => text.clone(),
+            Value::Number(text, _) => text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).to_owned(),
+            other => other.to_string(),
+        },
+        Expr::BinaryOp { left, op, right } => {
+            let (left, right) = (show(left), show(right));
+            match op {
+                BinaryOperator::NotEq => format!("(NOT ({left} = {right}))"),
+                BinaryOperator::MyIntegerDivide => format!("({left} div {right})"),
+                BinaryOperator::StringConcat => format!("concat({left}, {right})"),
+                op => format!("({left} {op} {right})"),
+            }
+        }
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
+            Expr::Value(_) => format!("-{}", show(expr)),
+            _ => format!("(- {})", show(expr)),
+        },
+        Expr::UnaryOp { op: UnaryOperator::Not | UnaryOperator::BangNot, expr } => format!("(NOT {})", show(expr)),
+        Expr::IsNull(expr) => format!("({} IS NULL)", show(expr)),
+        Expr::IsNotNull(expr) => format!("({} IS NOT NULL)", show(expr)),
+        Expr::Between { expr, negated, low, high } => {
+            let between = format!("(({0} >= {1}) AND ({0} <= {2}))", show(expr), show(low), show(high));
+            if *negated { format!("(NOT {between})") } else { between }
+        }
+        Expr::InList { expr, list, negated } => {
+            let list: Vec<String> = list.iter().map(show).collect();
+            let within = format!("({} IN ({}))", show(expr), list.join(", "));
+            if *negated { format!("(NOT {within})") } else { within }
+        }
+        Expr::Like { negated, expr, pattern, .. } => {
+            let like = format!("{} LIKE {}", show(expr), show(pattern));
+            if *negated { format!("(NOT {like})") } else { like }
+        }
+        Expr::Case { operand, conditions, else_result, .. } => {
+            let mut text = String::from("CASE");
+            for when in conditions {
+                let condition = match operand {
+                    Some(operand) => format!("({} = {})", show(operand), show(&when.condition)),
+                    None => show(&when.condition),
+                };
+                text += &format!(" WHEN {condition} THEN {}", show(&when.result));
+            }
+            if let Some(other) = else_result {
+                text += &format!(" ELSE {}", show(other));
+            }
+            text + " END"
+        }
+        Expr::Cast { kind, expr, data_type, .. } => {
+            let name = if *kind == CastKind::TryCast { "TRY_CAST" } else { "CAST" };
+            format!("{name}({} AS {})", show(expr), data_type.to_string().to_uppercase())
+        }
+        Expr::Extract { field, expr, .. } => format!("extract({} FROM {})", field.to_string().to_uppercase(), show(expr)),
+        Expr::Substring { expr, substring_from, substring_for, .. } => {
+            let from = substring_from.as_ref().map_or_else(|| "1".into(), |from| show(from));
+            let length = substring_for.as_ref().map_or_else(|| "2147483647".into(), |length| show(length));
+            format!("substring({}, {from}, {length})", show(expr))
+        }
+        Expr::Subquery(_) => "scalarsubquery()".into(),
+        Expr::Exists { .. } => "exists()".into(),
+        Expr::Function(function) => call(function, source),
+        other => other.to_string(),
+    }
+}
+
+fn call(function: &Function, source: &Source) -> String {
+    let name = function.name.to_string().replace('`', "");
+    let mut distinct = "";
+    let mut arguments = Vec::new();
+    if let FunctionArguments::List(list) = &function.args {
+        distinct = if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) { "DISTINCT " } else { "" };
+        arguments.extend(list.args.iter().map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => pretty(expr, source),
+            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if name == "count" => "1".into(),
+            other => other.to_string(),
+        }));
+    }
+    let text = format!("{name}({distinct}{})", arguments.join(", "));
+    match &function.filter {
+        Some(filter) => format!("{text} FILTER (WHERE {})", pretty(filter, source)),
+        None => text,
+    }
+}

@@ -1,0 +1,252 @@
+//! What the borrowed binder asks for: tables, functions, types, options.
+
+use super::bind::{Parameters, bind_view};
+use super::literal::{Literal, LiteralPlanner};
+use crate::catalog::{Catalog, Table, TableHandle};
+use crate::config::Config;
+use crate::error::Error;
+use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::datatype::DataTypeExt;
+use datafusion_common::{DataFusionError, Result, TableReference, not_impl_err, plan_err};
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use parking_lot::Mutex;
+use sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The functions that SQL may call, and the planners of special forms.
+#[derive(Debug, Clone, Default)]
+pub struct FunctionRegistry {
+    /// Functions of one row.
+    pub scalar: Vec<Arc<ScalarUDF>>,
+    /// Functions of a group of rows.
+    pub aggregate: Vec<Arc<AggregateUDF>>,
+    /// Functions of a window of rows.
+    pub window: Vec<Arc<WindowUDF>>,
+    /// Asked in this order how to plan operators, `EXTRACT`, `SUBSTRING`, `count(*)` and so on.
+    pub planners: Vec<Arc<dyn ExprPlanner>>,
+}
+
+impl FunctionRegistry {
+    /// Adds the borrowed planners of special forms behind those that are there.
+    #[must_use]
+    pub fn with_borrowed_planners(mut self) -> Self {
+        self.planners.push(Arc::new(datafusion_functions_nested::planner::NestedFunctionPlanner));
+        self.planners.push(Arc::new(datafusion_functions_nested::planner::FieldAccessPlanner));
+        self.planners.push(Arc::new(datafusion_functions::datetime::planner::DatetimeFunctionPlanner));
+        self.planners.push(Arc::new(datafusion_functions::unicode::planner::UnicodeFunctionPlanner));
+        self.planners.push(Arc::new(datafusion_functions::core::planner::CoreFunctionPlanner::default()));
+        self.planners.push(Arc::new(datafusion_functions_aggregate::planner::AggregateFunctionPlanner));
+        self
+    }
+
+    /// Every name that can be called.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let scalar = self.scalar.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
+        let aggregate =
+            self.aggregate.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
+        scalar.chain(aggregate)
+    }
+}
+
+/// A table of the catalog or of files, for one statement.
+pub(super) struct Provider<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) config: &'a Config,
+    pub(super) functions: &'a FunctionRegistry,
+    pub(super) depth: usize,
+    options: ConfigOptions,
+    planners: Vec<Arc<dyn ExprPlanner>>,
+    types: Arc<SparkTypes>,
+    scalar: HashMap<String, Arc<ScalarUDF>>,
+    aggregate: HashMap<String, Arc<AggregateUDF>>,
+    files: Mutex<HashMap<String, Arc<dyn Table>>>,
+}
+
+impl<'a> Provider<'a> {
+    pub(super) fn new(
+        catalog: &'a Catalog,
+        config: &'a Config,
+        functions: &'a FunctionRegistry,
+        literals: Vec<Literal>,
+        depth: usize,
+    ) -> Self {
+        let mut options = ConfigOptions::new();
+        options.sql_parser.parse_float_as_decimal = true;
+        options.sql_parser.enable_ident_normalization = false;
+        options.sql_parser.map_string_types_to_utf8view = true;
+        options.sql_parser.collect_spans = true;
+        options.sql_parser.default_null_ordering = "nulls_min".into();
+        options.execution.enable_ansi_mode = true;
+        options.execution.time_zone = Some(config.time_zone.clone());
+        let mut planners = functions.planners.clone();
+        planners.push(Arc::new(LiteralPlanner(literals)));
+        // The first of a name wins: the registry lists ours before borrowed ones.
+        let mut scalar = HashMap::new();
+        for function in &functions.scalar {
+            for name in std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)) {
+                scalar.entry(name.to_lowercase()).or_insert_with(|| function.clone());
+            }
+        }
+        let mut aggregate = HashMap::new();
+        for function in &functions.aggregate {
+            for name in std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)) {
+                aggregate.entry(name.to_lowercase()).or_insert_with(|| function.clone());
+            }
+        }
+        let types = Arc::new(SparkTypes { time_zone: config.time_zone.as_str().into() });
+        Self { catalog, config, functions, depth, options, planners, types, scalar, aggregate, files: Mutex::default() }
+    }
+
+    /// The options under which plans are made; the optimizer wants the same.
+    pub(super) fn config_options(&self) -> &ConfigOptions {
+        &self.options
+    }
+
+    /// The table behind a name or, with schema `parquet`, behind a path.
+    pub(super) fn table(&self, name: &TableReference) -> crate::Result<Option<Arc<dyn Table>>> {
+        if name.schema() != Some("parquet") {
+            return Ok(self.catalog.get(name.table()));
+        }
+        let path = name.table();
+        if let Some(table) = self.files.lock().get(path) {
+            return Ok(Some(table.clone()));
+        }
+        let table = self.catalog.open(path)?;
+        self.files.lock().insert(path.to_owned(), table.clone());
+        Ok(Some(table))
+    }
+}
+
+impl ContextProvider for Provider<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        let external = |error: Error| DataFusionError::External(Box::new(error));
+        if let Some(table) = self.table(&name).map_err(external)? {
+            return Ok(Arc::new(TableHandle(table)));
+        }
+        match self.catalog.view(name.table()) {
+            Some(view) if name.schema().is_none() => {
+                let plan = bind_view(&view, self, &Parameters::default()).map_err(external)?;
+                Ok(Arc::new(ViewSource { schema: Arc::new(plan.schema().as_arrow().clone()), plan }))
+            }
+            _ => Err(external(Error::sql(format!("unknown table '{name}'")))),
+        }
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.planners
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(self.types.clone())
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.scalar.get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.aggregate.get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.functions.window.iter().find(|function| function.name() == name).cloned()
+    }
+
+    fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.scalar.keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.aggregate.keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A view: the binder puts its plan where the name stands.
+#[derive(Debug)]
+struct ViewSource {
+    schema: SchemaRef,
+    plan: LogicalPlan,
+}
+
+impl TableSource for ViewSource {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
+        Some(Cow::Borrowed(&self.plan))
+    }
+}
+
+/// Types as Spark names and means them.
+#[derive(Debug)]
+struct SparkTypes {
+    time_zone: Arc<str>,
+}
+
+impl TypePlanner for SparkTypes {
+    fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
+        use ast::DataType as Sql;
+        let data_type = match sql_type {
+            // Microseconds, whatever precision is written: Spark has no other.
+            Sql::Timestamp(_, TimezoneInfo::WithoutTimeZone) | Sql::TimestampNtz { .. } => {
+                DataType::Timestamp(TimeUnit::Microsecond, None)
+            }
+            Sql::Timestamp(..) => DataType::Timestamp(TimeUnit::Microsecond, Some(self.time_zone.clone())),
+            Sql::Decimal(info) | Sql::Numeric(info) | Sql::Dec(info) => {
+                let (precision, scale) = match *info {
+                    ExactNumberInfo::None => (10, 0),
+                    ExactNumberInfo::Precision(precision) => (precision, 0),
+                    ExactNumberInfo::PrecisionAndScale(precision, scale) => (precision, scale),
+                };
+                match (u8::try_from(precision), i8::try_from(scale)) {
+                    (Ok(p @ 1..=38), Ok(s)) if s >= 0 && i16::from(s) <= i16::from(p) => DataType::Decimal128(p, s),
+                    _ => return plan_err!("DECIMAL({precision}, {scale}) is out of range: at most 38 digits"),
+                }
+            }
+            Sql::Character(_) | Sql::CharacterVarying(_) | Sql::CharVarying(_) => DataType::Utf8View,
+            Sql::Binary(None) => DataType::BinaryView,
+            Sql::Float(ExactNumberInfo::None) => DataType::Float32,
+            Sql::Custom(name, modifiers) if modifiers.is_empty() => match name.to_string().to_lowercase().as_str() {
+                "byte" => DataType::Int8,
+                "short" => DataType::Int16,
+                "long" => DataType::Int64,
+                "timestamp_ltz" => DataType::Timestamp(TimeUnit::Microsecond, Some(self.time_zone.clone())),
+                "timestamp_ntz" => DataType::Timestamp(TimeUnit::Microsecond, None),
+                _ => return not_impl_err!("type {sql_type} is not supported"),
+            },
+            Sql::TinyIntUnsigned(_)
+            | Sql::SmallIntUnsigned(_)
+            | Sql::IntUnsigned(_)
+            | Sql::IntegerUnsigned(_)
+            | Sql::BigIntUnsigned(_)
+            | Sql::Time(..) => return not_impl_err!("type {sql_type} is not supported"),
+            _ => return Ok(None),
+        };
+        Ok(Some(data_type.into_nullable_field_ref()))
+    }
+}

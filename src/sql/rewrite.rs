@@ -1,0 +1,379 @@
+//! What is put right in the syntax tree before the borrowed binder sees it.
+//!
+//! Numbers and parameters become references to typed values ([`super::literal`]), tables are
+//! looked up with their positions, `'path'` becomes ``parquet.`path` ``, columns that nobody named
+//! get Spark's name, a second column of one name gets a number behind it, and a few forms that the
+//! binder lacks become others that it has (MINUS, RLIKE, SEMI JOIN, FETCH).
+
+use super::bind::Parameters;
+use super::literal::{self, Literal};
+use super::names;
+use super::provider::FunctionRegistry;
+use super::source::{At, Source, nearest};
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use datafusion_common::ScalarValue;
+use sqlparser::ast::*;
+use sqlparser::tokenizer::{Location, Span};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
+
+/// Rewrites a query in place and gives back its literals.
+pub(super) fn rewrite(
+    query: &mut Query,
+    catalog: &Catalog,
+    functions: &FunctionRegistry,
+    parameters: &Parameters,
+    source: &Source,
+) -> Result<Vec<Literal>> {
+    let positional = positional(query, parameters)?;
+    let mut rewriter = Rewriter {
+        catalog,
+        functions,
+        parameters,
+        source,
+        positional,
+        used: BTreeSet::new(),
+        ctes: Vec::new(),
+        literals: Vec::new(),
+        raw: 0,
+    };
+    if let ControlFlow::Break(error) = VisitMut::visit(query, &mut rewriter) {
+        return Err(error);
+    }
+    let used = std::mem::take(&mut rewriter.used);
+    if let Some(name) = parameters.named.keys().find(|name| !used.contains(&name.to_lowercase())) {
+        return Err(Error::sql(format!("the query has no parameter ':{name}'")));
+    }
+    Ok(rewriter.literals)
+}
+
+struct Rewriter<'a> {
+    catalog: &'a Catalog,
+    functions: &'a FunctionRegistry,
+    parameters: &'a Parameters,
+    source: &'a Source<'a>,
+    /// Which `?` stands where, counted from 0.
+    positional: BTreeMap<Location, usize>,
+    used: BTreeSet<String>,
+    /// Names of common table expressions in scope, innermost last.
+    ctes: Vec<HashSet<String>>,
+    literals: Vec<Literal>,
+    /// How many nodes around want numbers as they are.
+    raw: usize,
+}
+
+impl VisitorMut for Rewriter<'_> {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        let names = query.with.iter().flat_map(|with| &with.cte_tables).map(|cte| cte.alias.name.value.clone());
+        self.ctes.push(names.collect());
+        if let Some(Fetch { with_ties: false, percent: false, quantity }) = query.fetch.take() {
+            let limit = Some(quantity.unwrap_or_else(|| Expr::value(Value::Number("1".into(), false))));
+            let offset = match query.limit_clause.take() {
+                Some(LimitClause::LimitOffset { offset, .. }) => offset,
+                _ => None,
+            };
+            query.limit_clause = Some(LimitClause::LimitOffset { limit, offset, limit_by: vec![] });
+        }
+        let order_by = match query.order_by.as_mut().map(|order_by| &mut order_by.kind) {
+            Some(OrderByKind::Expressions(exprs)) => exprs.as_mut_slice(),
+            _ => &mut [],
+        };
+        self.name_columns(&mut query.body, order_by);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        self.ctes.pop();
+        if let Some(OrderBy { kind: OrderByKind::Expressions(exprs), .. }) = &mut query.order_by {
+            exprs.iter_mut().for_each(|expr| self.restore(&mut expr.expr));
+        }
+        if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
+            let exprs = limit.iter_mut().chain(offset.iter_mut().map(|offset| &mut offset.value));
+            exprs.for_each(|expr| self.restore(expr));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
+            exprs.iter_mut().for_each(|expr| self.restore(expr));
+        }
+        for table in &mut select.from {
+            semi_joins(table);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        let result = match factor {
+            TableFactor::Table { name, .. } => self.table(name),
+            TableFactor::NestedJoin { table_with_joins, .. } => {
+                semi_joins(table_with_joins);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        match result {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if matches!(expr, Expr::Interval(_)) {
+            self.raw += 1;
+        }
+        if let Expr::Function(function) = expr
+            && let Err(error) = self.function(function)
+        {
+            return ControlFlow::Break(error);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if matches!(expr, Expr::Interval(_)) {
+            self.raw -= 1;
+            return ControlFlow::Continue(());
+        }
+        match self.expr(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+}
+
+impl Rewriter<'_> {
+    fn expr(&mut self, expr: &mut Expr) -> Result<()> {
+        match expr {
+            Expr::Value(ValueWithSpan { value: Value::Number(text, long), span }) if self.raw == 0 => {
+                let text = if *long { format!("{text}L") } else { text.clone() };
+                let value = literal::number(&text).map_err(|message| Error::sql(message).at_span(*span))?;
+                *expr = self.literal(text, value);
+            }
+            Expr::Value(ValueWithSpan { value: Value::Placeholder(name), span }) => {
+                let value = self.parameter(name, *span)?;
+                *expr = self.literal(String::new(), value);
+            }
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr: operand } if self.raw == 0 => {
+                // -2147483648 is an INT though 2147483648 is not; a parameter is no part of a number.
+                let literal = literal::referenced(operand).map(|index| &self.literals[index].text);
+                if let Some(text) = literal.filter(|text| text.starts_with(|c: char| c.is_ascii_digit() || c == '.')) {
+                    let text = format!("-{text}");
+                    let value = literal::number(&text).map_err(|message| Error::sql(message).at_span(operand.span()))?;
+                    *expr = self.literal(text, value);
+                } else if !matches!(operand.as_ref(), Expr::Interval(_)) {
+                    let operand = std::mem::replace(operand.as_mut(), Expr::value(Value::Null));
+                    *expr = literal::negation(operand);
+                }
+            }
+            Expr::RLike { negated, expr: operand, pattern, regexp: _ } => {
+                let take = |expr: &mut Expr| std::mem::replace(expr, Expr::value(Value::Null));
+                let call = function("regexp_like", vec![take(operand), take(pattern)]);
+                *expr = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) } } else { call };
+            }
+            Expr::UnaryOp { op: op @ UnaryOperator::BangNot, .. } => *op = UnaryOperator::Not,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self, text: String, value: ScalarValue) -> Expr {
+        self.literals.push(Literal { text, value });
+        literal::reference(self.literals.len() - 1)
+    }
+
+    /// Makes an ordinal or a limit a plain number again.
+    fn restore(&self, expr: &mut Expr) {
+        let Some(literal) = literal::referenced(expr).and_then(|index| self.literals.get(index)) else { return };
+        if literal.value.data_type().is_integer() && !literal.value.is_null() {
+            *expr = Expr::value(Value::Number(literal.value.to_string(), false));
+        }
+    }
+
+    fn parameter(&mut self, name: &str, span: Span) -> Result<ScalarValue> {
+        if name == "?" {
+            let index = self.positional.get(&span.start).copied();
+            let value = index.and_then(|index| self.parameters.positional.get(index));
+            return value.cloned().ok_or_else(|| Error::sql("no value for the parameter '?'").at_span(span));
+        }
+        let Some(name) = name.strip_prefix(':') else {
+            return Err(Error::unsupported(format!("the parameter '{name}'")).at_span(span).with_hint("write ? or :name"));
+        };
+        let wanted = name.to_lowercase();
+        let found = self.parameters.named.iter().find(|(name, _)| name.to_lowercase() == wanted);
+        let Some((_, value)) = found else {
+            return Err(Error::sql(format!("no value for the parameter ':{name}'")).at_span(span));
+        };
+        self.used.insert(wanted);
+        Ok(value.clone())
+    }
+
+    fn function(&self, function: &mut Function) -> Result<()> {
+        let [.., ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else { return Ok(()) };
+        if function.name.0.len() == 1 && self.functions.names().any(|name| name.eq_ignore_ascii_case(&ident.value)) {
+            return Ok(());
+        }
+        let name = function.name.to_string().replace('`', "");
+        let error = Error::sql(format!("unknown function '{name}'")).at_span(function.name.span());
+        let mut names: Vec<&str> = self.functions.names().collect();
+        names.sort_unstable();
+        Err(match nearest(&ident.value, names) {
+            Some(name) => error.with_hint(format!("did you mean '{name}'?")),
+            None => error,
+        })
+    }
+
+    /// Looks a table up and gives it the name by which the provider knows it.
+    fn table(&self, name: &mut ObjectName) -> Result<()> {
+        let idents: Option<Vec<&Ident>> = name.0.iter().map(ObjectNamePart::as_ident).collect();
+        let Some(idents) = idents else {
+            return Err(Error::unsupported("a function as the name of a table").at_span(name.span()));
+        };
+        let position = name.span();
+        match idents.as_slice() {
+            [path] if path.quote_style == Some('\'') || path.quote_style == Some('"') && path.span.start.line == 0 => {
+                *name = file(path.value.clone(), path.span);
+                Ok(())
+            }
+            [format, path] if format.value == "parquet" && format.quote_style.is_none() => {
+                *name = file(path.value.clone(), path.span);
+                Ok(())
+            }
+            [format, _] if matches!(format.value.as_str(), "csv" | "json" | "orc" | "avro" | "text" | "delta" | "iceberg") => {
+                Err(Error::unsupported(format!("the file format {}", format.value)).at_span(position))
+            }
+            [table] => self.known(table, position),
+            [database, table] if database.value == "default" => {
+                self.known(table, position)?;
+                *name = ObjectName::from(vec![(*table).clone()]);
+                Ok(())
+            }
+            [database, ..] => Err(Error::sql(format!("unknown database '{}'", database.value)).at_span(position)),
+            [] => Err(Error::sql("a table without a name").at_span(position)),
+        }
+    }
+
+    fn known(&self, table: &Ident, position: Span) -> Result<()> {
+        let name = table.value.as_str();
+        if self.ctes.iter().any(|ctes| ctes.contains(name)) || self.catalog.contains(name) {
+            return Ok(());
+        }
+        let error = Error::sql(format!("unknown table '{}'", names::spelled(table, self.source))).at_span(position);
+        let known = self.catalog.names();
+        let ctes = self.ctes.iter().flatten().map(String::as_str);
+        Err(match nearest(name, known.iter().map(String::as_str).chain(ctes)) {
+            Some(name) => error.with_hint(format!("did you mean '{name}'?")),
+            None if name.contains(['/', '*', '.']) => error.with_hint(format!("a path stands in single quotes: '{name}'")),
+            None => error.with_hint("CREATE EXTERNAL TABLE gives files a name; FROM 'path' reads them without"),
+        })
+    }
+
+    /// Gives columns of a query body names that differ, and lets ORDER BY use them.
+    fn name_columns(&self, body: &mut SetExpr, order_by: &mut [OrderByExpr]) {
+        match body {
+            SetExpr::Select(select) => self.name_items(&mut select.projection, order_by),
+            SetExpr::SetOperation { left, op, right, .. } => {
+                if *op == SetOperator::Minus {
+                    *op = SetOperator::Except;
+                }
+                self.name_columns(left, &mut []);
+                self.name_columns(right, &mut []);
+            }
+            _ => {}
+        }
+    }
+
+    fn name_items(&self, items: &mut [SelectItem], order_by: &mut [OrderByExpr]) {
+        let wildcard = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+        let mut used: HashSet<String> = HashSet::new();
+        for item in items {
+            let (expr, alias) = match &*item {
+                SelectItem::UnnamedExpr(expr) => (expr, None),
+                SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.value.clone())),
+                _ => continue,
+            };
+            let bare_column = alias.is_none() && matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+            let unnamed = alias.is_none() && !bare_column;
+            let key = alias.unwrap_or_else(|| names::expr_name(expr, self.source).to_lowercase());
+            // A column beside a wildcard is there twice.
+            let twice = !used.insert(key.clone()) || (bare_column && wildcard);
+            if !unnamed && !twice {
+                continue;
+            }
+            let numbered = (2..).map(|number| format!("{key}#{number}"));
+            let name = if twice { numbered.into_iter().find(|name| used.insert(name.clone())).unwrap_or(key) } else { key };
+            let alias = Ident::new(name);
+            if !order_by.is_empty() {
+                let text = expr.to_string();
+                for order in order_by.iter_mut().filter(|order| order.expr.to_string() == text) {
+                    order.expr = Expr::Identifier(alias.clone());
+                }
+            }
+            let expr = expr.clone();
+            *item = SelectItem::ExprWithAlias { expr, alias };
+        }
+    }
+}
+
+/// The name by which the provider knows a path.
+fn file(path: String, span: Span) -> ObjectName {
+    let ident = |value: String| Ident { value, quote_style: Some('`'), span };
+    ObjectName::from(vec![ident("parquet".into()), ident(path)])
+}
+
+fn function(name: &str, arguments: Vec<Expr>) -> Expr {
+    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+/// SEMI and ANTI without a side mean the left one.
+fn semi_joins(table: &mut TableWithJoins) {
+    for join in &mut table.joins {
+        let operator = &mut join.join_operator;
+        if let JoinOperator::Semi(constraint) = operator {
+            *operator = JoinOperator::LeftSemi(std::mem::replace(constraint, JoinConstraint::None));
+        } else if let JoinOperator::Anti(constraint) = operator {
+            *operator = JoinOperator::LeftAnti(std::mem::replace(constraint, JoinConstraint::None));
+        }
+    }
+}
+
+/// The `?` of a query in the order of the text, which is not the order of the tree.
+fn positional(query: &Query, parameters: &Parameters) -> Result<BTreeMap<Location, usize>> {
+    struct Find(Vec<Location>);
+    impl Visitor for Find {
+        type Break = ();
+        fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+            if matches!(&value.value, Value::Placeholder(name) if name == "?") {
+                self.0.push(value.span.start);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut find = Find(Vec::new());
+    let _ = Visit::visit(query, &mut find);
+    let mut places = find.0;
+    places.sort_unstable();
+    let given = parameters.positional.len();
+    if places.len() != given {
+        let error = Error::sql(format!("the query has {} parameters '?', but {given} values are given", places.len()));
+        return Err(match places.get(given) {
+            Some(place) => error.at(place.line, place.column),
+            None => error,
+        });
+    }
+    Ok(places.into_iter().enumerate().map(|(index, place)| (place, index)).collect())
+}

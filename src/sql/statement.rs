@@ -1,0 +1,292 @@
+//! Which kind of request a statement is. What is none of ours is refused by its first words.
+
+use super::guard;
+use super::parse::{Command, ExplainMode, Parsed};
+use super::source::At;
+use crate::error::{Error, Result};
+use sqlparser::ast::*;
+
+/// What a statement asks of the session.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// Rows.
+    Query(Box<Query>),
+    /// The plan of a query.
+    Explain {
+        /// What to show of it.
+        mode: ExplainMode,
+        /// The query.
+        query: Box<Query>,
+    },
+    /// A name for files that exist.
+    CreateExternalTable {
+        /// Its name, in lower case.
+        name: String,
+        /// The directory, file or glob.
+        location: String,
+        /// Keep the table that has the name.
+        if_not_exists: bool,
+        /// Replace the table that has the name.
+        or_replace: bool,
+    },
+    /// A name for a query.
+    CreateView {
+        /// Its name, in lower case.
+        name: String,
+        /// Names of its columns; empty: those of the query.
+        columns: Vec<String>,
+        /// The query, to check it before it gets its name.
+        query: Box<Query>,
+        /// The text of the query, to be parsed again at each use.
+        text: String,
+        /// Keep the view that has the name.
+        if_not_exists: bool,
+        /// Replace the view that has the name.
+        or_replace: bool,
+    },
+    /// Forgets a table or view; files stay.
+    Drop {
+        /// Names in lower case.
+        names: Vec<String>,
+        /// A name that nothing has is no error.
+        if_exists: bool,
+    },
+    /// Changes a setting.
+    Set {
+        /// Its name as written.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// Gives one setting, or all, the default again.
+    Reset {
+        /// Its name as written; None is all.
+        name: Option<String>,
+    },
+    /// Lists one setting, or all, with values.
+    ShowSettings {
+        /// Its name as written; None is all.
+        name: Option<String>,
+    },
+    /// Lists tables and views.
+    ShowTables {
+        /// LIKE pattern, with `*` or `%` for any text.
+        pattern: Option<String>,
+    },
+    /// Lists a table's columns.
+    Describe {
+        /// Its name in lower case, or the path of files.
+        table: String,
+        /// Whether `table` is a path.
+        is_path: bool,
+        /// `EXTENDED` or `FORMATTED`.
+        extended: bool,
+    },
+}
+
+/// Tells what `parsed` asks for; `text` is the whole text that was given to [`super::parse()`].
+/// Queries come back checked by [`guard::check`].
+pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
+    super::on_large_stack(|| {
+        let statement = match &parsed.command {
+            Command::Set { name: None, .. } => return Ok(Request::ShowSettings { name: None }),
+            Command::Set { name: Some(name), value: None } => return Ok(Request::ShowSettings { name: Some(name.clone()) }),
+            Command::Set { name: Some(name), value: Some(value) } => {
+                return Ok(Request::Set { name: name.clone(), value: value.clone() });
+            }
+            Command::Reset { name } => return Ok(Request::Reset { name: name.clone() }),
+            Command::Explain(mode, statement) => match statement.as_ref() {
+                Statement::Query(query) => {
+                    guard::check(query, text)?;
+                    return Ok(Request::Explain { mode: *mode, query: query.clone() });
+                }
+                _ => return Err(Error::unsupported("EXPLAIN of anything but a query").at_span(parsed.span)),
+            },
+            Command::Statement(statement) => statement.as_ref(),
+        };
+        match statement {
+            Statement::Query(query) => {
+                guard::check(query, text)?;
+                Ok(Request::Query(query.clone()))
+            }
+            Statement::CreateTable(create) => create_table(create, &parsed),
+            Statement::CreateView(create) => create_view(create, &parsed, text),
+            Statement::Drop { object_type, if_exists, names, cascade, restrict: _, purge, temporary: _, table } => {
+                if !matches!(object_type, ObjectType::Table | ObjectType::View) || *cascade || table.is_some() {
+                    return Err(Error::unsupported(first_words(&parsed)).at_span(parsed.span));
+                }
+                if *purge {
+                    return Err(Error::unsupported("PURGE").at_span(parsed.span).with_hint("DROP TABLE never deletes files"));
+                }
+                let names = names.iter().map(simple_name).collect::<Result<_>>()?;
+                Ok(Request::Drop { names, if_exists: *if_exists })
+            }
+            Statement::ShowTables { terse: _, history, extended, full, external, show_options } => {
+                if *history || *extended || *full || *external {
+                    return Err(Error::unsupported("SHOW TABLES with an option").at_span(parsed.span));
+                }
+                Ok(Request::ShowTables { pattern: like(show_options, &parsed)? })
+            }
+            Statement::ShowVariable { variable } => {
+                let name: Vec<&str> = variable.iter().map(|ident| ident.value.as_str()).collect();
+                let name = name.join(".");
+                let all = name.is_empty() || name == "all" || name == "settings";
+                Ok(Request::ShowSettings { name: (!all).then_some(name) })
+            }
+            Statement::ShowVariables { .. } => Ok(Request::ShowSettings { name: None }),
+            Statement::ShowColumns { extended: _, full: _, show_options } => {
+                let Some(ShowStatementIn { parent_name: Some(table), .. }) = &show_options.show_in else {
+                    return Err(Error::sql("SHOW COLUMNS of which table?").at_span(parsed.span));
+                };
+                describe(table, false)
+            }
+            Statement::ExplainTable { describe_alias: _, hive_format, has_table_keyword: _, table_name } => {
+                describe(table_name, hive_format.is_some())
+            }
+            _ => Err(Error::unsupported(first_words(&parsed)).at_span(parsed.span)),
+        }
+    })
+}
+
+fn create_table(create: &CreateTable, parsed: &Parsed) -> Result<Request> {
+    let refuse = |what: &str| Err(Error::unsupported(what).at_span(parsed.span));
+    if create.query.is_some() {
+        return refuse("CREATE TABLE AS SELECT");
+    }
+    if !create.external
+        && create.location.is_none()
+        && create.hive_formats.as_ref().is_none_or(|formats| formats.location.is_none())
+    {
+        return refuse("CREATE TABLE without LOCATION");
+    }
+    let formats = create.hive_formats.as_ref();
+    let storage = formats.and_then(|formats| formats.storage.as_ref());
+    let is_parquet = match storage {
+        Some(HiveIOFormat::FileFormat { format }) => *format == FileFormat::PARQUET,
+        Some(HiveIOFormat::Using { format }) => format.value == "parquet",
+        Some(HiveIOFormat::IOF { .. }) => false,
+        None => create.file_format == Some(FileFormat::PARQUET),
+    };
+    if !is_parquet {
+        let error = Error::unsupported("CREATE TABLE of a format other than PARQUET").at_span(parsed.span);
+        return Err(error.with_hint("write STORED AS PARQUET"));
+    }
+    // What says something about rows or types that the files would have to keep.
+    if let Some(column) = create.columns.first() {
+        let error = Error::unsupported("a column list in CREATE EXTERNAL TABLE").at_span(column.name.span);
+        return Err(error.with_hint("the files know their columns: leave the list out"));
+    }
+    let partitioned = !matches!(create.hive_distribution, HiveDistributionStyle::NONE);
+    let partitioned = partitioned || create.partition_by.is_some();
+    for (given, what) in [
+        (partitioned, "PARTITIONED BY or SKEWED BY in CREATE EXTERNAL TABLE (partitions are found in the directory)"),
+        (create.clustered_by.is_some() || create.cluster_by.is_some(), "CLUSTERED BY in CREATE EXTERNAL TABLE"),
+        (create.order_by.is_some(), "ORDER BY in CREATE TABLE"),
+        (!create.constraints.is_empty(), "a constraint in CREATE TABLE"),
+        (create.like.is_some() || create.clone.is_some(), "CREATE TABLE LIKE"),
+        (create.table_options != CreateTableOptions::None, "an option or property of CREATE TABLE"),
+        (create.comment.is_some(), "COMMENT in CREATE TABLE"),
+        (create.transient || create.volatile || create.iceberg || create.dynamic || create.snapshot, "this kind of CREATE TABLE"),
+        (formats.is_some_and(|formats| formats.row_format.is_some()), "ROW FORMAT"),
+        (formats.is_some_and(|formats| formats.serde_properties.is_some()), "SERDEPROPERTIES"),
+    ] {
+        if given {
+            return refuse(what);
+        }
+    }
+    let location = create.location.clone().or_else(|| formats.and_then(|formats| formats.location.clone()));
+    let Some(location) = location.filter(|location| !location.is_empty()) else {
+        return Err(Error::sql("CREATE EXTERNAL TABLE needs a LOCATION").at_span(parsed.span));
+    };
+    Ok(Request::CreateExternalTable {
+        name: simple_name(&create.name)?,
+        location,
+        if_not_exists: create.if_not_exists,
+        or_replace: create.or_replace,
+    })
+}
+
+fn create_view(create: &CreateView, parsed: &Parsed, text: &str) -> Result<Request> {
+    let CreateView {
+        or_alter,
+        or_replace,
+        materialized,
+        secure,
+        name,
+        name_before_not_exists: _,
+        columns,
+        query,
+        options,
+        cluster_by,
+        comment,
+        with_no_schema_binding,
+        if_not_exists,
+        temporary: _, // all views end with the session
+        copy_grants,
+        to,
+        params,
+    } = create;
+    let plain = !*or_alter && !*materialized && !*secure && !*with_no_schema_binding && !*copy_grants;
+    let plain = plain && *options == CreateTableOptions::None && cluster_by.is_empty() && comment.is_none();
+    if !plain || to.is_some() || params.is_some() {
+        return Err(Error::unsupported("an option of CREATE VIEW").at_span(parsed.span));
+    }
+    if let Some(column) = columns.iter().find(|column| column.data_type.is_some() || column.options.is_some()) {
+        return Err(Error::unsupported("a type or comment of a view's column").at_span(column.name.span));
+    }
+    guard::check(query, text)?;
+    let body = parsed.offset_of(query).and_then(|start| parsed.text.get(start..));
+    let Some(body) = body else {
+        return Err(Error::internal("the query of a view has no position").at_span(parsed.span));
+    };
+    Ok(Request::CreateView {
+        name: simple_name(name)?,
+        columns: columns.iter().map(|column| column.name.value.clone()).collect(),
+        query: query.clone(),
+        text: body.to_owned(),
+        if_not_exists: *if_not_exists,
+        or_replace: *or_replace,
+    })
+}
+
+/// A name without database, or with `default`.
+fn simple_name(name: &ObjectName) -> Result<String> {
+    let parts: Vec<&str> = name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.as_str())).collect();
+    match parts.as_slice() {
+        [table] | ["default", table] if !table.is_empty() => Ok((*table).to_owned()),
+        _ => Err(Error::unsupported(format!("the name {name}: there is one database only, which")).at_span(name.span())),
+    }
+}
+
+fn describe(table: &ObjectName, extended: bool) -> Result<Request> {
+    let parts: Vec<&Ident> = table.0.iter().filter_map(|part| part.as_ident()).collect();
+    match parts.as_slice() {
+        [path] if path.quote_style == Some('\'') => Ok(Request::Describe { table: path.value.clone(), is_path: true, extended }),
+        [format, path] if format.value == "parquet" => {
+            Ok(Request::Describe { table: path.value.clone(), is_path: true, extended })
+        }
+        _ => Ok(Request::Describe { table: simple_name(table)?, is_path: false, extended }),
+    }
+}
+
+fn like(options: &ShowStatementOptions, parsed: &Parsed) -> Result<Option<String>> {
+    let ShowStatementOptions { show_in, starts_with, limit, limit_from, filter_position } = options;
+    let filter = match filter_position {
+        None => None,
+        Some(ShowStatementFilterPosition::Infix(filter) | ShowStatementFilterPosition::Suffix(filter)) => Some(filter),
+    };
+    match filter {
+        _ if show_in.is_some() || starts_with.is_some() || limit.is_some() || limit_from.is_some() => {
+            Err(Error::unsupported("SHOW TABLES of a database or with a limit").at_span(parsed.span))
+        }
+        None => Ok(None),
+        Some(ShowStatementFilter::Like(pattern) | ShowStatementFilter::NoKeyword(pattern)) => Ok(Some(pattern.clone())),
+        Some(_) => Err(Error::unsupported("SHOW TABLES with ILIKE or WHERE").at_span(parsed.span)),
+    }
+}
+
+/// The statement's first words, which name it.
+fn first_words(parsed: &Parsed) -> String {
+    let words = parsed.text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).take(2);
+    words.map(str::to_ascii_uppercase).collect::<Vec<_>>().join(" ")
+}
