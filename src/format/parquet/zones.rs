@@ -219,7 +219,11 @@ fn dictionary_count(file: &File, chunk: &ColumnChunkMetaData) -> Option<f64> {
     let offset = u64::try_from(chunk.dictionary_page_offset()?).ok()?;
     let plain = match chunk.page_encoding_stats_mask() {
         Some(mask) => mask.is_set(Encoding::PLAIN),
-        None => false,
+        // Without page statistics: the old name of the dictionary encoding leaves PLAIN for data pages.
+        None => {
+            let has = |wanted| chunk.encodings().any(|encoding| encoding == wanted);
+            has(Encoding::PLAIN) && has(Encoding::PLAIN_DICTIONARY)
+        }
     };
     if plain {
         return None;
