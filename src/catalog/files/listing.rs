@@ -105,9 +105,9 @@ fn refuse_table_formats(table: &Path, path: &Path, name: &str) -> Result<()> {
             return refuse("an Iceberg table");
         }
     }
-    let acid = ["delete_delta_", "delta_", "base_"].iter().any(|prefix| {
-        name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
-    });
+    let acid = ["delete_delta_", "delta_", "base_"]
+        .iter()
+        .any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit())));
     if acid {
         return refuse("a Hive ACID table");
     }

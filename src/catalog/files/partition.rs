@@ -24,8 +24,9 @@ pub(super) fn infer(files: &[Listed]) -> Result<Partitions> {
     for file in files {
         if !file.partition.iter().map(|(key, _)| key.as_str()).eq(keys.iter().copied()) {
             let expected = if keys.is_empty() { "none".to_string() } else { keys.join(", ") };
-            return Err(Error::data(format!("its partition columns differ from those of other files ({expected})"))
-                .in_file(&file.path));
+            return Err(
+                Error::data(format!("its partition columns differ from those of other files ({expected})")).in_file(&file.path)
+            );
         }
     }
     let mut columns = Vec::with_capacity(keys.len());
@@ -36,9 +37,9 @@ pub(super) fn infer(files: &[Listed]) -> Result<Partitions> {
     let value = |raw: &str, data_type: &DataType| {
         if raw == NULL_PARTITION { ScalarValue::try_from(data_type).unwrap_or(ScalarValue::Null) } else { parse(raw, data_type) }
     };
-    let values = files.iter().map(|file| {
-        file.partition.iter().zip(&columns).map(|((_, raw), (_, data_type))| value(raw, data_type)).collect()
-    });
+    let values = files
+        .iter()
+        .map(|file| file.partition.iter().zip(&columns).map(|((_, raw), (_, data_type))| value(raw, data_type)).collect());
     let values = values.collect();
     Ok(Partitions { columns, values })
 }

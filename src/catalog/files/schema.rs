@@ -18,11 +18,7 @@ pub(super) struct Merged {
 
 /// Merges the schemas of `footers` and adds the partition columns, which win over columns of the
 /// same name in files.
-pub(super) fn merge(
-    paths: &[PathBuf],
-    footers: &[(FileId, Arc<Footer>)],
-    partitions: &[(String, DataType)],
-) -> Result<Merged> {
+pub(super) fn merge(paths: &[PathBuf], footers: &[(FileId, Arc<Footer>)], partitions: &[(String, DataType)]) -> Result<Merged> {
     let mut columns: Vec<(String, String, DataType)> = Vec::new();
     let mut positions: HashMap<String, usize> = HashMap::new();
     let mut file_columns = Vec::with_capacity(footers.len());

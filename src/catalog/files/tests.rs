@@ -62,16 +62,15 @@ fn schemas_merge_by_name_and_widen() {
     let decimal = |value, precision| -> ArrayRef {
         Arc::new(Decimal128Array::from(vec![value]).with_precision_and_scale(precision, 2).unwrap())
     };
-    write(&root.path().join("a.parquet"), vec![("Id", ints(&[1])), ("d", decimal(5, 9)), ("f", Arc::new(Float32Array::from(vec![1.0])))]);
+    write(
+        &root.path().join("a.parquet"),
+        vec![("Id", ints(&[1])), ("d", decimal(5, 9)), ("f", Arc::new(Float32Array::from(vec![1.0])))],
+    );
     let wide: ArrayRef = Arc::new(Int64Array::from(vec![1 << 40]));
     write(&root.path().join("b.parquet"), vec![("extra", ints(&[7])), ("id", wide), ("d", decimal(6, 20))]);
     let table = FileTable::open(root.path().to_str().unwrap()).unwrap();
-    let expected = [
-        ("id", DataType::Int64),
-        ("d", DataType::Decimal128(20, 2)),
-        ("f", DataType::Float32),
-        ("extra", DataType::Int32),
-    ];
+    let expected =
+        [("id", DataType::Int64), ("d", DataType::Decimal128(20, 2)), ("f", DataType::Float32), ("extra", DataType::Int32)];
     assert_eq!(types(&table), expected.map(|(name, data_type)| (name.to_string(), data_type)));
     assert_eq!(table.files()[1].columns, [Some(1), Some(2), None, Some(0)]);
     assert_eq!(table.statistics().columns[2].null_count, Some(1.0));

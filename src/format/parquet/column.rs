@@ -140,12 +140,7 @@ impl FlatCursor {
 }
 
 /// Brings the open page to `row`, opening other pages as needed.
-fn seek<'a>(
-    open: &'a mut Option<OpenPage>,
-    pages: &mut Pages,
-    values: &mut dyn Values,
-    row: usize,
-) -> Result<&'a mut OpenPage> {
+fn seek<'a>(open: &'a mut Option<OpenPage>, pages: &mut Pages, values: &mut dyn Values, row: usize) -> Result<&'a mut OpenPage> {
     while open.as_ref().is_none_or(|page| row >= page.start + page.rows) {
         *open = None;
         pages.pass_to(row)?;

@@ -30,9 +30,16 @@ pub(super) struct Hybrid {
 
 #[derive(Debug, Clone, Copy)]
 enum Run {
-    Repeat { value: u32, left: usize },
+    Repeat {
+        value: u32,
+        left: usize,
+    },
     /// Packed values from byte `start`; `next` of them are consumed.
-    Packed { start: usize, next: usize, left: usize },
+    Packed {
+        start: usize,
+        next: usize,
+        left: usize,
+    },
 }
 
 impl Hybrid {
@@ -101,11 +108,7 @@ impl Hybrid {
 
     /// Visits the next `count` values of a stream of single bits as `(bit, how often)` or packed
     /// bytes `(bytes, first bit, bits)`.
-    pub(super) fn bits(
-        &mut self,
-        mut count: usize,
-        repeat: &mut dyn FnMut(BitRun<'_>),
-    ) -> Result<()> {
+    pub(super) fn bits(&mut self, mut count: usize, repeat: &mut dyn FnMut(BitRun<'_>)) -> Result<()> {
         if self.width != 1 {
             return Err(Error::internal("bits are read from a stream of wider values"));
         }
@@ -149,7 +152,8 @@ impl Hybrid {
         }
         // Writers may leave out the bytes of the last group that no value needs.
         let bytes = count.saturating_mul(self.width).min(rest);
-        let held = if self.width == 0 { count.saturating_mul(8) } else { (bytes * 8 / self.width).min(count.saturating_mul(8)) };
+        let promised = count.saturating_mul(8);
+        let held = (bytes * 8).checked_div(self.width).map_or(promised, |held| held.min(promised));
         if held == 0 {
             return Err(Error::data("packed codes are cut off"));
         }

@@ -69,8 +69,7 @@ impl Pages {
         // With places, the dictionary is what lies before the first page; without, headers tell.
         let start = chunk_range(chunk).start;
         let dictionary_checked = locations.and_then(<[_]>::first).is_none_or(|first| first.offset as u64 == start);
-        let reader =
-            SerializedPageReader::new(parts, chunk, rows, locations.map(<[PageLocation]>::to_vec)).map_err(damaged)?;
+        let reader = SerializedPageReader::new(parts, chunk, rows, locations.map(<[PageLocation]>::to_vec)).map_err(damaged)?;
         let optional = chunk.column_descr().max_def_level() > 0;
         Ok(Self { reader, starts, rows, optional, page: 0, row: 0, skipped: 0, dictionary_checked })
     }

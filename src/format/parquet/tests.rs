@@ -34,7 +34,8 @@ fn batch(values: i64, null: &dyn Fn(usize) -> bool, seed: u64) -> RecordBatch {
         let word = |n: i64| if long && n % 3 == 0 { format!("a longer string, number {n}") } else { format!("é{n}") };
         numbers.iter().map(|number| number.map(word)).collect()
     };
-    let bytes: BinaryArray = numbers.iter().map(|number| number.map(|n| vec![n as u8; (n.unsigned_abs() % 20) as usize])).collect();
+    let bytes: BinaryArray =
+        numbers.iter().map(|number| number.map(|n| vec![n as u8; (n.unsigned_abs() % 20) as usize])).collect();
     let mut fixed = FixedSizeBinaryBuilder::new(5);
     for number in &numbers {
         match number {
@@ -58,7 +59,14 @@ fn batch(values: i64, null: &dyn Fn(usize) -> bool, seed: u64) -> RecordBatch {
         ("i16", compute::cast(&small, &DataType::Int16).unwrap()),
         ("i32", cast(DataType::Int32)),
         ("i64", ints.clone()),
-        ("u8", compute::cast(&compute::cast(&small, &DataType::Int64).unwrap().as_primitive::<Int64Type>().unary::<_, Int64Type>(i64::abs), &DataType::UInt8).unwrap()),
+        (
+            "u8",
+            compute::cast(
+                &compute::cast(&small, &DataType::Int64).unwrap().as_primitive::<Int64Type>().unary::<_, Int64Type>(i64::abs),
+                &DataType::UInt8,
+            )
+            .unwrap(),
+        ),
         ("u16", unsigned(DataType::UInt16)),
         ("u32", unsigned(DataType::UInt32)),
         ("u64", unsigned(DataType::UInt64)),
@@ -107,9 +115,11 @@ fn oracle(path: &Path, footer: &Footer) -> Vec<Vec<ArrayRef>> {
         let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(File::open(path).unwrap(), options).unwrap();
         let reader = reader.with_row_groups(vec![group]).with_batch_size(1 << 20).build().unwrap();
         let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().unwrap();
-        let columns = batches[0].columns().iter().zip(footer.columns()).map(|(array, column)| {
-            to_storage_type(&compute::cast(array, &column.data_type).unwrap()).unwrap()
-        });
+        let columns = batches[0]
+            .columns()
+            .iter()
+            .zip(footer.columns())
+            .map(|(array, column)| to_storage_type(&compute::cast(array, &column.data_type).unwrap()).unwrap());
         groups.push(columns.collect());
     }
     groups

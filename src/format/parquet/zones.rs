@@ -177,9 +177,9 @@ fn width(footer: &Footer, column: usize) -> f64 {
     let rows = footer.total_rows().max(1) as f64;
     let bytes: f64 = (0..footer.row_groups())
         .map(|group| {
-            let exact = footer.columns()[column].leaf.and_then(|leaf| {
-                footer.row_group(group).column(leaf).unencoded_byte_array_data_bytes()
-            });
+            let exact = footer.columns()[column]
+                .leaf
+                .and_then(|leaf| footer.row_group(group).column(leaf).unencoded_byte_array_data_bytes());
             // Without it, the encoded size is a guess: too small for dictionaries.
             exact.map_or_else(|| footer.column_bytes(group, column).1 as f64, |bytes| bytes as f64)
         })
@@ -219,7 +219,11 @@ fn dictionary_count(file: &File, chunk: &ColumnChunkMetaData) -> Option<f64> {
     let offset = u64::try_from(chunk.dictionary_page_offset()?).ok()?;
     let plain = match chunk.page_encoding_stats_mask() {
         Some(mask) => mask.is_set(Encoding::PLAIN),
-        None => false,
+        // Without page statistics: the old name of the dictionary encoding leaves PLAIN for data pages.
+        None => {
+            let has = |wanted| chunk.encodings().any(|encoding| encoding == wanted);
+            has(Encoding::PLAIN) && has(Encoding::PLAIN_DICTIONARY)
+        }
     };
     if plain {
         return None;

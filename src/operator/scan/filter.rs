@@ -88,7 +88,7 @@ impl Filters {
     /// Evaluates the predicates over a window of `rows` rows. `column` gives a column of the window.
     pub(super) fn apply(&mut self, rows: usize, column: &mut dyn FnMut(usize) -> Result<Column>) -> Result<Survivors> {
         self.windows += 1;
-        if self.windows % REORDER_WINDOWS == 0 {
+        if self.windows.is_multiple_of(REORDER_WINDOWS) {
             self.free.sort_by(|a, b| a.rank().total_cmp(&b.rank()));
         }
         let mut mask: Option<BooleanBuffer> = None;
