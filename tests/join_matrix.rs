@@ -22,7 +22,7 @@ use skep::exec::{
 };
 use skep::expr::{ExprRef, VectorExpr};
 use skep::join::{JoinKey, JoinKind, JoinRequest, RuntimeFilter, Strategy, choose, plan, reference};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -266,7 +266,8 @@ fn draw(seed: u64) -> (Case, StdRng) {
     (case, random)
 }
 
-fn run(seed: u64, schedulers: &[Arc<Scheduler>]) {
+/// Runs one case; what the join noted comes back.
+fn run(seed: u64, schedulers: &[Arc<Scheduler>]) -> Vec<String> {
     let (case, mut random) = draw(seed);
     let left = table(&mut random, &case, case.rows.0);
     let right = table(&mut random, &case, case.rows.1);
@@ -327,20 +328,23 @@ fn run(seed: u64, schedulers: &[Arc<Scheduler>]) {
             expected.len()
         );
     }
+    let notes = node.info().metrics.notes();
     drop(node);
     assert_eq!(query.memory.used(), 0, "seed {seed}: memory is not given back: {case:?}");
+    notes
 }
 
 #[test]
 fn every_strategy_agrees_with_the_reference() {
     let schedulers = [Scheduler::new(1).unwrap(), Scheduler::new(2).unwrap()];
     if let Ok(seed) = std::env::var("JOIN_CASE") {
-        return run(seed.parse().unwrap(), &schedulers);
+        return println!("{:?}", run(seed.parse().unwrap(), &schedulers));
     }
     let start = Instant::now();
     let mut cases = 0;
+    let mut notes: HashMap<String, usize> = HashMap::new();
     for seed in 0..1200 {
-        run(seed, &schedulers);
+        run(seed, &schedulers).into_iter().for_each(|note| *notes.entry(note).or_default() += 1);
         cases += 1;
         // A slow machine checks fewer cases rather than none.
         if start.elapsed() > Duration::from_secs(55) {
@@ -348,7 +352,11 @@ fn every_strategy_agrees_with_the_reference() {
         }
     }
     println!("{cases} cases, seeds 0..{cases}, in {:?}", start.elapsed());
+    println!("{notes:#?}");
     assert!(cases >= 200, "only {cases} cases in time");
+    for met in ["partitions went to disk", "joined block by block", "runs went to disk"] {
+        assert!(notes.keys().any(|note| note.contains(met)), "no case has met: {met}");
+    }
 }
 
 fn numbers(from: i64, to: i64) -> RecordBatch {
@@ -428,6 +436,38 @@ fn a_built_side_tells_the_scan_what_can_match() {
         if told {
             let column = Column::Flat(left.column(0).clone());
             assert_eq!(filter.evaluate(&[column], 1000).unwrap().count_set_bits(), 10);
+        }
+    }
+}
+
+/// A key that all rows share: long enough to be handed over between workers, several times.
+#[test]
+fn a_hot_key_is_shared_by_the_workers() {
+    let n: usize = 1500;
+    let column = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
+    let values = column((0..n as i64).collect());
+    let hot = RecordBatch::try_from_iter([("k", column(vec![7; n])), ("v", values)]).unwrap();
+    let smaller = n * (n - 1) / 2;
+    let scheduler = Scheduler::new(2).unwrap();
+    for strategy in [Strategy::BroadcastHash, Strategy::SortMerge, Strategy::NestedLoop] {
+        for (kind, with, without) in [
+            (JoinKind::Inner, smaller, n * n),
+            (JoinKind::Left, smaller + 1, n * n),
+            (JoinKind::Full, smaller + 2, n * n),
+            (JoinKind::RightSemi, n - 1, n),
+            (JoinKind::LeftAnti, 1, 0),
+        ] {
+            for residual in [true, false] {
+                let mut request = request(kind, &hot, &hot, Some(strategy));
+                request.residual = residual.then(|| Arc::new(Less(1, 3)) as ExprRef);
+                let node = plan(request).unwrap();
+                let queue = start(&node, Arc::new(context(2, 8192, 1 << 30)), &scheduler);
+                let mut rows = 0;
+                while let Some(chunk) = queue.next().unwrap() {
+                    rows += chunk.rows();
+                }
+                assert_eq!(rows, if residual { with } else { without }, "{strategy:?} {kind:?} residual {residual}");
+            }
         }
     }
 }

@@ -41,7 +41,11 @@ impl Assembler {
     /// Pairs of a probe row and a build row, left columns first.
     pub(super) fn pairs(&self, probe: &Chunk, probe_rows: Vec<u32>, build: &[ArrayRef], build_rows: Vec<u32>) -> Result<Chunk> {
         let rows = probe_rows.len();
-        let ours = probe.select(&Arc::new(Selection::from_indices(probe_rows)))?.into_columns();
+        let every_row_once = rows == probe.rows() && probe_rows.iter().enumerate().all(|(at, row)| at == *row as usize);
+        let ours = match every_row_once {
+            true => probe.columns().to_vec(),
+            false => probe.select(&Arc::new(Selection::from_indices(probe_rows)))?.into_columns(),
+        };
         let selection = Arc::new(Selection::from_indices(build_rows));
         let built = build.iter().map(|column| Column::selected(column.clone(), selection.clone())).collect();
         Ok(Chunk::new(self.ordered(ours, built), rows))

@@ -165,6 +165,10 @@ fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool) -> Verdi
         keys::sorted_key_sides(&request.keys).err().map(|error| error.message().to_owned())
     };
     match strategy {
+        // However few rows are expected: when the estimate is wrong it costs rows times rows.
+        Strategy::NestedLoop if request.forced != Some(strategy) && equality().is_none() => {
+            Verdict::Rejected { reason: "there is an equality, which the other strategies use".to_owned() }
+        }
         Strategy::NestedLoop => match keys::sorted_key_sides(&request.keys) {
             Ok(_) => {
                 let pairs = estimate(format!("{:.0} pairs", left.rows * right.rows));

@@ -9,7 +9,7 @@
 //! A filter is published when the whole build side was seen, and only for joins that put out nothing
 //! for an unmatched probe row. NULL never passes: it equals nothing. Over a dictionary the filter is
 //! looked up once a distinct value. A filter that lets most rows pass retires itself. Cost: a bit a
-//! value of the span, or 16 bits a key, with about 0.3% false positives (Putze, Sanders, Singler:
+//! value of the span, or 16 bits a key, with under 1% false positives, computed (Putze, Sanders, Singler:
 //! Cache-, Hash- and Space-Efficient Bloom Filters, WEA 2007, section 3).
 
 use super::keys::{hash_bytes, integers, is_integer_like, mix};

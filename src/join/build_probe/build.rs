@@ -21,7 +21,7 @@ use super::spill::{PartitionBuffer, Surroundings};
 use super::{CrossKeys, Joint, Method};
 use crate::column::{Chunk, array_bytes};
 use crate::error::{Error, Result};
-use crate::exec::{Flow, Job, QueryContext, Reservation, Sink, SinkTask, TaskContext};
+use crate::exec::{Flow, Job, QueryContext, Reservation, Sink, SinkTask, Spillable, TaskContext};
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute;
 use parking_lot::Mutex;
@@ -53,6 +53,8 @@ impl Kept {
 pub(super) struct Collected {
     chunks: Vec<Kept>,
     memory: Vec<Reservation>,
+    /// Which partitions are on disk is settled.
+    closed: bool,
 }
 
 /// See the module.
@@ -136,8 +138,25 @@ impl Joint {
     }
 }
 
+/// Others may ask a join that still collects to spill; its tasks do so at their next chunk.
+impl Spillable for Joint {
+    fn reclaimable(&self) -> usize {
+        let every = u64::MAX >> (64 - self.partitions as u32);
+        if self.spilled_mask() == every { 0 } else { self.collecting.load(Ordering::Relaxed) }
+    }
+
+    fn reclaim(&self) -> Result<usize> {
+        let collected = self.collected.lock();
+        if !collected.closed {
+            self.spill_more(false);
+        }
+        Ok(0)
+    }
+}
+
 impl Sink for BuildSink {
     fn start(&self, task: &TaskContext) -> Result<Box<dyn SinkTask>> {
+        task.query.memory.register(&self.joint);
         let memory = task.query.memory.reserve(Some(self.joint.metrics.clone()));
         Ok(Box::new(BuildTask { joint: self.joint.clone(), kept: Vec::new(), memory, buffer: PartitionBuffer::default() }))
     }
@@ -170,8 +189,10 @@ impl Sink for BuildSink {
 
 impl BuildSink {
     fn route_jobs(&self) -> Vec<Job> {
-        let mask = self.joint.spilled_mask();
         let mut collected = self.joint.collected.lock();
+        collected.closed = true;
+        self.joint.collecting.store(0, Ordering::Relaxed);
+        let mask = self.joint.spilled_mask();
         let (fresh, stale): (Vec<Kept>, Vec<Kept>) =
             std::mem::take(&mut collected.chunks).into_iter().partition(|kept| kept.mask == mask);
         collected.chunks = fresh;
@@ -195,7 +216,7 @@ impl BuildSink {
 
     fn column_jobs(&self, query: &Arc<QueryContext>) -> Result<(Vec<Job>, Arc<Columns>)> {
         let joint = &self.joint;
-        let Collected { chunks, memory } = std::mem::take(&mut *joint.collected.lock());
+        let Collected { chunks, memory, .. } = std::mem::take(&mut *joint.collected.lock());
         let rows = chunks.iter().map(|kept| kept.rows).sum();
         let whole = joint.spilled_mask() == 0;
         // What was reserved chunk by chunk becomes one reservation of what is left.
@@ -358,6 +379,7 @@ impl SinkTask for BuildTask {
             self.unload(query)?;
         }
         if kept.rows > 0 {
+            joint.collecting.fetch_add(kept.bytes(), Ordering::Relaxed);
             self.kept.push(kept);
         }
         Ok(Flow::Continue)

@@ -233,6 +233,16 @@ impl Matching {
                 self.offset = 0;
                 continue;
             }
+            if len == 0 {
+                self.row += 1;
+                continue;
+            }
+            if len == 1 {
+                probe_rows.push(self.row as u32);
+                build_rows.push(self.build_row(start));
+                self.row += 1;
+                continue;
+            }
             let taken = ((len - self.offset) as usize).min(chunk_rows - probe_rows.len());
             let from = start + self.offset;
             let positions = from..from + taken as u32;

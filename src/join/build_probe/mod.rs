@@ -37,7 +37,7 @@ use arrow::datatypes::SchemaRef;
 use parking_lot::Mutex;
 use spill::PartitionFiles;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// How build rows are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,8 @@ pub(super) struct Joint {
     /// What is in memory: none before it is built, and after nobody needs it any more.
     block: Mutex<Option<Arc<Block>>>,
     collected: Mutex<build::Collected>,
+    /// Bytes collected so far, while more can go to disk.
+    collecting: AtomicUsize,
     leftovers: Mutex<Option<leftovers::Todo>>,
     /// NOT IN: what either side was seen to have.
     pub(super) seen: Seen,
@@ -150,6 +152,7 @@ impl Joint {
             probe_files: PartitionFiles::new(storage_schema(probe_schema), partitions),
             block: Mutex::default(),
             collected: Mutex::default(),
+            collecting: AtomicUsize::new(0),
             leftovers: Mutex::default(),
             seen: Seen::default(),
         })

@@ -24,7 +24,7 @@ use unchained::{Keys, Part};
 const DENSE_SPAN_SHARE: u64 = 4;
 /// Spans up to this are dense however few the rows: 64 Ki entries are 256 KiB.
 const DENSE_SPAN_SMALL: u64 = 1 << 16;
-/// Bitmaps may have this many bits a row (12 bits of memory a bit with its ranks counted).
+/// Bitmaps may have this many bits a row: 1.5 bits of memory each, ranks included. From the design.
 const RANKED_SPAN_SHARE: u64 = 64;
 /// Fewer rows than this are not worth cutting into parts. Guessed.
 const PART_ROWS: usize = 1 << 16;

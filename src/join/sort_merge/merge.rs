@@ -13,6 +13,10 @@ use arrow::compute;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// A window this large is matched with the left rows it covers so far rather than filled up to the
+/// chunk's last key. Guessed: some MiB.
+const WINDOW_ROWS: usize = 1 << 16;
+
 /// Hands out the one merge.
 pub(super) struct MergeSource {
     joint: Arc<Joint>,
@@ -44,6 +48,7 @@ impl Source for MergeSource {
             joint: self.joint.clone(),
             window,
             memory: task.query.memory.reserve(Some(self.joint.metrics.clone())),
+            pending: None,
             phase: Phase::NextLeft,
         })))
     }
@@ -157,6 +162,8 @@ struct Merge {
     /// The same as a block, with what matched.
     block: Arc<Block>,
     memory: Reservation,
+    /// Left rows that were read and not yet met by a window.
+    pending: Option<Rows>,
     phase: Phase,
 }
 
@@ -183,7 +190,10 @@ impl Cursor for Merge {
         let chunk_rows = task.query.chunk_rows.max(1);
         match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::NextLeft => {
-                let chunk = self.left.next(chunk_rows, None)?;
+                let chunk = match self.pending.take() {
+                    Some(chunk) => Some(chunk),
+                    None => self.left.next(chunk_rows, None)?,
+                };
                 let out = match &chunk {
                     None => self.window.rows,
                     Some(chunk) => {
@@ -211,7 +221,10 @@ impl Cursor for Merge {
                 Ok(Step::Yield)
             }
             Phase::Fill(chunk) => {
-                self.fill(&chunk, chunk_rows, task)?;
+                let Some(chunk) = self.fill(chunk, task)? else {
+                    self.phase = Phase::NextLeft;
+                    return Ok(Step::Yield);
+                };
                 let ranges = self.ranges(&chunk);
                 let probe = Chunk::from_arrays(chunk.columns, chunk.rows);
                 let keys = Some(chunk.keys);
@@ -251,13 +264,7 @@ impl Cursor for Merge {
 impl Merge {
     /// Drops the window's first `out` rows.
     fn cut(&mut self, out: usize) {
-        let left = self.window.rows - out;
-        let rows: Vec<u32> = (out as u32..self.window.rows as u32).collect();
-        self.window = Rows {
-            columns: self.window.columns.iter().map(|column| column.slice(out, left)).collect(),
-            keys: self.window.keys.pick(&rows),
-            rows: left,
-        };
+        self.window = self.window.slice(out, self.window.rows - out);
         self.renew(out);
     }
 
@@ -270,18 +277,40 @@ impl Merge {
         self.block = fresh;
     }
 
-    /// Reads right rows up to the last key of `chunk`.
-    fn fill(&mut self, chunk: &Rows, chunk_rows: usize, task: &TaskContext) -> Result<()> {
-        let last = chunk.key(chunk.rows - 1);
+    /// Reads right rows up to the last key of `chunk`, or as many as a window may have: then the
+    /// left rows that need no more are returned and the others wait. None: the window lies below all
+    /// left rows and is to be dropped first.
+    fn fill(&mut self, chunk: Rows, task: &TaskContext) -> Result<Option<Rows>> {
+        let window_rows = if task.query.always_spill { 32 } else { WINDOW_ROWS };
         let mut pieces = vec![self.window.clone()];
-        while let Some(rows) = self.right.next(chunk_rows.max(1024), Some(last))? {
+        let mut rows = self.window.rows;
+        let mut covered = chunk.rows;
+        while let Some(piece) = self.right.next(task.query.chunk_rows.max(1024), Some(chunk.key(chunk.rows - 1)))? {
             task.check_cancelled()?;
-            // Rows before the chunk's first key are of use only to come out unmatched.
-            pieces.push(rows);
+            let last = piece.key(piece.rows - 1);
+            rows += piece.rows;
+            let full = rows >= window_rows;
+            let needs_no_more = (0..chunk.rows).take_while(|row| full && chunk.key(*row) < last).count();
+            let below = full && last < chunk.key(0);
+            pieces.push(piece);
+            if needs_no_more > 0 || below {
+                covered = needs_no_more;
+                break;
+            }
         }
-        if pieces.len() == 1 {
-            return Ok(());
+        if pieces.len() > 1 {
+            self.widen(pieces)?;
         }
+        if covered == chunk.rows {
+            return Ok(Some(chunk));
+        }
+        let ready = chunk.slice(0, covered);
+        self.pending = Some(chunk.slice(covered, chunk.rows - covered));
+        Ok((covered > 0).then_some(ready))
+    }
+
+    /// Makes the pieces the window.
+    fn widen(&mut self, pieces: Vec<Rows>) -> Result<()> {
         let schema = storage_schema(&self.joint.build.schema);
         let mut columns = Vec::with_capacity(schema.fields().len());
         for (at, field) in schema.fields().iter().enumerate() {

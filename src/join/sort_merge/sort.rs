@@ -32,6 +32,13 @@ impl Rows {
             _ => &[],
         }
     }
+
+    /// `len` of the rows from `from`.
+    pub(super) fn slice(&self, from: usize, len: usize) -> Self {
+        let rows: Vec<u32> = (from as u32..(from + len) as u32).collect();
+        let columns = self.columns.iter().map(|column| column.slice(from, len)).collect();
+        Self { columns, keys: self.keys.pick(&rows), rows: len }
+    }
 }
 
 /// A sorted run.
