@@ -20,7 +20,8 @@
 //!   with NULLs is spelled out around it by [`subquery`].
 //! * `null_equality` holds for all pairs in `on`. `<=>` between columns otherwise stays in `filter`
 //!   as `IS NOT DISTINCT FROM`.
-//! * Uncorrelated scalar subqueries stay in expressions as `Expr::ScalarSubquery`, also inside
+//! * Uncorrelated scalar subqueries stay in expressions as `Expr::ScalarSubquery`. A conjunct with
+//!   one stays in a `Filter` above its scan; all others that a scan can take are in
 //!   `TableScan.filters`.
 
 pub mod estimate;

@@ -31,7 +31,10 @@
 //! reaches it through AND, OR and NOT alone, for there NULL counts as FALSE (below NOT as TRUE). Cost: the subquery runs up to three
 //! times, and only where NULLs are possible at all.
 
+mod projected;
+
 use crate::error::Result;
+use datafusion_common::alias::AliasGenerator;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchema, ExprSchema, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, BinaryExpr, Exists, InSubquery};
@@ -42,8 +45,15 @@ use std::sync::Arc;
 
 type DataFusionResult<T> = datafusion_common::Result<T>;
 
-/// Rewrites every IN and NOT IN in filters that the borrowed decorrelation would get wrong.
+/// Rewrites every IN and NOT IN that the borrowed decorrelation would get wrong or leave.
 pub fn null_aware_in(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let names = AliasGenerator::new();
+    // What stands in ON becomes a filter first.
+    let plan = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Join(join) => projected::on_clause(join),
+        node => Ok(Transformed::no(node)),
+    })?;
+    let plan = plan.data;
     let rewritten = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Filter(filter) if has_in(&filter.predicate) => {
             let schema = filter.input.schema().clone();
@@ -52,6 +62,7 @@ pub fn null_aware_in(plan: LogicalPlan) -> Result<LogicalPlan> {
             let predicate = utils::conjunction(conjuncts).unwrap_or_else(|| lit(true));
             Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?)))
         }
+        LogicalPlan::Projection(node) => projected::projection(node, &names),
         node => Ok(Transformed::no(node)),
     })?;
     Ok(rewritten.data)
@@ -71,6 +82,10 @@ pub(super) fn refusal(expr: &Expr) -> Option<&'static str> {
         Expr::OuterReferenceColumn(..) => Some("a correlated subquery of this kind"),
         _ => None,
     }
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|expr| Ok(matches!(expr, Expr::InSubquery(_) | Expr::Exists(_)))).unwrap_or(false)
 }
 
 fn has_in(expr: &Expr) -> bool {
@@ -218,19 +233,7 @@ fn spelled_out(part: InSubquery, schema: &DFSchema, null_is: NullIs) -> DataFusi
         Expr::InSubquery(InSubquery { negated: false, ..part.clone() })
     };
     let constant = !part.expr.any_column_refs();
-    let unknown = if parts.correlated {
-        parts.is_null().map(|is_null| exists(&part.subquery, is_null, &parts.outer_x, false)).transpose()?
-    } else {
-        let y_null = match parts.y_nullable {
-            true => Some(any_row(&part.subquery, Some(parts.y.clone().is_null()))?),
-            false => None,
-        };
-        let x_null = match parts.x_nullable {
-            true => Some(part.expr.is_null().and(any_row(&part.subquery, None)?)),
-            false => None,
-        };
-        utils::disjunction([y_null, x_null].into_iter().flatten())
-    };
+    let unknown = unknown(&part, &parts)?;
     let Some(unknown) = unknown else {
         return Ok(if negated { Expr::Not(Box::new(found)) } else { found });
     };
@@ -242,6 +245,33 @@ fn spelled_out(part: InSubquery, schema: &DFSchema, null_is: NullIs) -> DataFusi
         (NullIs::True, false) => found.or(unknown),
         (NullIs::True, true) => not(found),
         (NullIs::Itself, _) => three_valued(found, unknown, negated)?,
+    })
+}
+
+/// `found`, which says whether an equal y exists, completed to the value of the whole IN.
+fn or_unknown(part: &InSubquery, found: Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
+    let parts = Parts::of(part, schema)?;
+    match unknown(part, &parts)? {
+        Some(unknown) => three_valued(found, unknown, part.negated),
+        None if part.negated => Ok(Expr::Not(Box::new(found))),
+        None => Ok(found),
+    }
+}
+
+/// That a value not found might still have been there: a NULL is involved. None: it cannot be.
+fn unknown(part: &InSubquery, parts: &Parts) -> DataFusionResult<Option<Expr>> {
+    Ok(if parts.correlated {
+        parts.is_null().map(|is_null| exists(&part.subquery, is_null, &parts.outer_x, false)).transpose()?
+    } else {
+        let y_null = match parts.y_nullable {
+            true => Some(any_row(&part.subquery, Some(parts.y.clone().is_null()))?),
+            false => None,
+        };
+        let x_null = match parts.x_nullable {
+            true => Some(part.expr.clone().is_null().and(any_row(&part.subquery, None)?)),
+            false => None,
+        };
+        utils::disjunction([y_null, x_null].into_iter().flatten())
     })
 }
 

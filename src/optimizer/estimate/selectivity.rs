@@ -25,7 +25,8 @@ const LIKE_SHARE_MIN: f64 = 0.002;
 
 /// The share of `input`'s rows for which `expr` is true.
 pub fn selectivity(expr: &Expr, schema: &DFSchema, input: &Estimate) -> f64 {
-    narrow(&split_conjunction(expr), schema, input).0
+    // Generated predicates nest thousands of ORs.
+    stacker::maybe_grow(64 * 1024, 1024 * 1024, || narrow(&split_conjunction(expr), schema, input).0)
 }
 
 /// A range gathered from comparisons of one column with literals.
@@ -297,8 +298,10 @@ fn list<'e>(expr: &'e Expr, schema: &DFSchema) -> Option<(usize, Vec<&'e ScalarV
             _ => None,
         },
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            let (at, mut values) = list(left, schema)?;
-            let (other, more) = list(right, schema)?;
+            let side = |expr| stacker::maybe_grow(64 * 1024, 1024 * 1024, || list(expr, schema));
+            // The right side is the short one: a chain that is no list is given up at its end.
+            let (other, more) = side(right)?;
+            let (at, mut values) = side(left)?;
             values.extend(more);
             (at == other).then_some((at, values))
         }

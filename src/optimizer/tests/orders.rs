@@ -140,6 +140,47 @@ fn renamed_derived_tables_are_looked_through_or_kept_whole() {
     assert_eq!((crosses(&plan), leaves(&plan).len()), (0, 4), "{}", text(&plan));
 }
 
+#[test]
+fn a_class_is_joined_once_and_holds_inside_relations() {
+    let plan = optimized("SELECT count(*) FROM t t1, t t2, t t3 WHERE t1.a = t2.a AND t2.a = t3.a AND t1.a = t3.a");
+    assert_eq!(conjuncts(&plan).len(), 2, "{}", text(&plan));
+    // Both columns of u equal t.a, so they equal each other.
+    let plan = optimized("SELECT count(*) FROM t, u WHERE t.a = u.x AND t.a = u.y");
+    assert!(conjuncts(&plan).iter().any(|conjunct| conjunct == "u.x = u.y"), "{}", text(&plan));
+    assert_eq!((crosses(&plan), conjuncts(&plan).len()), (0, 2), "{}", text(&plan));
+}
+
+#[test]
+fn semi_and_anti_joins_are_ordered_with_the_rest_at_any_size() {
+    for count in [2, 5, 11, 14, 20] {
+        let mut from: Vec<String> = (0..count).map(|at| format!("t r{at}")).collect();
+        let mut predicates: Vec<String> = (1..count).map(|at| format!("r{}.a = r{at}.b", at - 1)).collect();
+        predicates.push("EXISTS (SELECT * FROM u WHERE u.x = r0.a AND u.y < r1.b)".into());
+        predicates.push("r1.b NOT IN (SELECT y FROM u)".into());
+        let build =
+            |from: &[String]| optimized(&format!("SELECT count(*) FROM {} WHERE {}", from.join(", "), predicates.join(" AND ")));
+        let plan = build(&from);
+        assert_eq!((crosses(&plan), leaves(&plan).len()), (0, count + 2), "{}", text(&plan));
+        assert_eq!(text(&plan).matches("null_aware").count(), 1, "{}", text(&plan));
+        assert_eq!(text(&plan).matches("LeftSemi").count(), 1, "{}", text(&plan));
+        from.reverse();
+        assert_eq!(text(&build(&from)), text(&plan));
+    }
+}
+
+#[test]
+fn long_predicates_do_not_overflow() {
+    let plan = Provider::new().bind("SELECT * FROM t");
+    let schema = plan.schema().clone();
+    let mut predicate = datafusion_expr::lit(false);
+    for at in 0..1_000i64 {
+        let a = Expr::Column(schema.columns()[0].clone());
+        predicate = predicate.or(a.eq(datafusion_expr::lit(at)).and(datafusion_expr::lit(true)));
+    }
+    let filter = datafusion_expr::Filter::try_new(predicate, Arc::new(plan)).unwrap();
+    assert!(crate::optimizer::estimate::rows(&LogicalPlan::Filter(filter)) > 0.0);
+}
+
 /// All conjuncts of the plan's joins, filters and scans as text; equalities in one spelling.
 fn conjuncts(plan: &LogicalPlan) -> Vec<String> {
     let mut all = vec![];

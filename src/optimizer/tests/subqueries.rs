@@ -86,9 +86,24 @@ fn embedded_not_in_knows_null() {
 }
 
 #[test]
+fn in_and_exists_in_a_select_list() {
+    let plan = optimized("SELECT a, a IN (SELECT x FROM u) AS found, EXISTS (SELECT * FROM u WHERE y > 50) FROM t");
+    let found = text(&plan);
+    assert!(joins(&plan).len() == 1 && found.contains("LeftMark") && found.contains("Boolean(NULL)"), "{found}");
+    assert_eq!(plan.schema().field(1).name(), "found");
+}
+
+#[test]
+fn subqueries_in_on_are_filters() {
+    let plan = optimized("SELECT t.a FROM t JOIN u ON a = x AND b IN (SELECT y FROM u AS v WHERE v.x > 3)");
+    let types: Vec<JoinType> = joins(&plan).iter().map(|join| join.join_type).collect();
+    assert!(types.contains(&JoinType::LeftSemi) && types.contains(&JoinType::Inner), "{}", text(&plan));
+}
+
+#[test]
 fn what_cannot_be_joined_is_refused_by_name() {
-    let plan = Provider::new().bind("SELECT a IN (SELECT x FROM u) FROM t");
-    let error = optimize(plan, &OptimizeOptions::default()).unwrap_err();
+    let sql = "SELECT a IN (SELECT x FROM u WHERE y = b) FROM t";
+    let error = optimize(Provider::new().bind(sql), &OptimizeOptions::default()).unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Unsupported);
     assert!(error.message().contains("IN (SELECT"), "{error}");
 }
