@@ -14,8 +14,8 @@
 //! ```
 
 use super::context::{QueryContext, TaskContext};
-use super::pipeline::{Branch, Chain, Flow, Job, PipelineBuilder, Sink, SinkTask, Step, timed};
 use super::metrics::OperatorMetrics;
+use super::pipeline::{Branch, Chain, Flow, Job, PipelineBuilder, Sink, SinkTask, Step, timed};
 use super::result::{ResultQueue, ResultSink};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
