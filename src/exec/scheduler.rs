@@ -376,7 +376,11 @@ impl Task {
         }
         // What the task holds goes before the branch is announced as drained.
         let worker = context.worker;
-        if let Err(error) = guarded(|| Ok(drop((chain, sink_task, branch, sink, context)))) {
+        let dropped = guarded(|| {
+            drop((chain, sink_task, branch, sink, context));
+            Ok(())
+        });
+        if let Err(error) = dropped {
             run.fail(error);
         }
         run.task_over(pipeline, branch_index, worker);

@@ -151,6 +151,7 @@ pub struct SpillReader {
 
 impl SpillReader {
     /// The next block, or none at the end.
+    #[expect(clippy::should_implement_trait, reason = "an error can be the answer, and the reader is of no use after it")]
     pub fn next(&mut self) -> Result<Option<RecordBatch>> {
         let mut head = [0; 8];
         match self.input.read_exact(&mut head[..1]) {
