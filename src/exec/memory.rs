@@ -128,9 +128,10 @@ impl Reservation {
     #[must_use]
     pub fn try_grow(&mut self, bytes: usize) -> bool {
         let limit = self.budget.limit();
-        let taken = self.budget.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(bytes).filter(|&after| after <= limit)
-        });
+        let taken = self
+            .budget
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| used.checked_add(bytes).filter(|&after| after <= limit));
         if taken.is_ok() {
             self.note(self.bytes + bytes);
         }

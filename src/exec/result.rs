@@ -174,10 +174,8 @@ impl ResultSink {
 
     fn close(&self) {
         let mut state = self.0.state.lock();
-        if !state.closed && !state.ended {
-            if let Some(cancel) = &state.cancel {
-                cancel.raise();
-            }
+        if let Some(cancel) = state.cancel.as_ref().filter(|_| !state.closed && !state.ended) {
+            cancel.raise();
         }
         state.closed = true;
         let chunks = std::mem::take(&mut state.chunks);

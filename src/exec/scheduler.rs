@@ -14,8 +14,8 @@
 //! ```
 
 use super::context::{QueryContext, TaskContext};
-use super::pipeline::{Branch, Chain, Flow, Job, PipelineBuilder, Sink, SinkTask, Step, timed};
 use super::metrics::OperatorMetrics;
+use super::pipeline::{Branch, Chain, Flow, Job, PipelineBuilder, Sink, SinkTask, Step, timed};
 use super::result::{ResultQueue, ResultSink};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
@@ -376,7 +376,11 @@ impl Task {
         }
         // What the task holds goes before the branch is announced as drained.
         let worker = context.worker;
-        if let Err(error) = guarded(|| Ok(drop((chain, sink_task, branch, sink, context)))) {
+        let dropped = guarded(|| {
+            drop((chain, sink_task, branch, sink, context));
+            Ok(())
+        });
+        if let Err(error) = dropped {
             run.fail(error);
         }
         run.task_over(pipeline, branch_index, worker);

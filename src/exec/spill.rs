@@ -82,8 +82,8 @@ impl SpillWriter {
         let columns = columns.into_iter().map(compact_views).collect();
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         let mut block = vec![0; 8];
-        let lz4 = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?
-            .try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+        let lz4 =
+            IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?.try_with_compression(Some(CompressionType::LZ4_FRAME))?;
         let mut writer = StreamWriter::try_new_with_options(&mut block, &self.schema, lz4)?;
         writer.write(&batch)?;
         writer.finish()?;
@@ -151,6 +151,7 @@ pub struct SpillReader {
 
 impl SpillReader {
     /// The next block, or none at the end.
+    #[expect(clippy::should_implement_trait, reason = "an error can be the answer, and the reader is of no use after it")]
     pub fn next(&mut self) -> Result<Option<RecordBatch>> {
         let mut head = [0; 8];
         match self.input.read_exact(&mut head[..1]) {

@@ -219,10 +219,13 @@ impl OperatorTask for RepeatTask {
 
     fn split(&mut self) -> Option<Box<dyn OperatorTask>> {
         let given = self.left / 2;
+        if given <= 2 {
+            return None;
+        }
         self.left -= given;
         let Self { chunk, times, threads, busy, .. } = self;
         let (chunk, times, threads, busy) = (chunk.clone(), *times, threads.clone(), busy.clone());
-        (given > 2).then(|| Box::new(RepeatTask { chunk, left: given, times, threads, busy }) as Box<dyn OperatorTask>)
+        Some(Box::new(RepeatTask { chunk, left: given, times, threads, busy }))
     }
 }
 

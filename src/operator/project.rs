@@ -34,7 +34,7 @@ fn projected(layout: &Layout, columns: &[Option<usize>]) -> Layout {
     // Rows sorted by (a, b) are sorted by (a) still, but not by (b).
     let order = layout.order.iter().map_while(|sorted| {
         let column = position(sorted.column)?;
-        let mut sorted = sorted.clone();
+        let mut sorted = *sorted;
         sorted.column = column;
         Some(sorted)
     });

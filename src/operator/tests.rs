@@ -3,10 +3,10 @@
 use super::{LimitNode, ProjectNode, SortKey, SortNode, SubqueryNode, UnionNode, ValuesNode};
 use crate::column::{Chunk, Column};
 use crate::error::{Error, ErrorKind, Result};
+use crate::exec::PlanRef;
 use crate::exec::fixtures::{Setting, apply, column, number_schema, numbers, values};
 use crate::exec::run::collect;
 use crate::exec::scheduler::Scheduler;
-use crate::exec::PlanRef;
 use crate::expr::{ScalarSlot, VectorExpr};
 use arrow::array::{ArrayRef, AsArray, Decimal64Array, Int64Array, StringViewArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};

@@ -68,12 +68,12 @@ impl Merge {
             }
             places.push((head.block, head.at));
             head.at += 1;
-            if head.at == head.end {
-                if let Some(next) = head.file.as_mut().map(SpilledRows::next).transpose()?.flatten() {
-                    // The old block stays until the rows picked from it are copied.
-                    (head.block, head.at, head.end) = (self.blocks.len(), 0, next.rows());
-                    self.blocks.push(next);
-                }
+            let used_up = head.at == head.end;
+            let file = head.file.as_mut().filter(|_| used_up);
+            if let Some(next) = file.map(SpilledRows::next).transpose()?.flatten() {
+                // The old block stays until the rows picked from it are copied.
+                (head.block, head.at, head.end) = (self.blocks.len(), 0, next.rows());
+                self.blocks.push(next);
             }
             let Self { heads, blocks, tree, .. } = &mut *self;
             tree.replay(|a, b| beats(heads, blocks, a, b));

@@ -1,12 +1,12 @@
 //! Collects the rows of a sort and merges them.
 
+use super::SortPlan;
 use super::bound::Bound;
 use super::keys::KeyEncoder;
 use super::merge::{Input, Merge, ranges};
 use super::output::Output;
 use super::run::{SpilledRows, rows_bytes};
 use super::store::Holder;
-use super::SortPlan;
 use crate::column::{Chunk, Selection};
 use crate::error::{Error, Result};
 use crate::exec::spill::{SpillRun, compact_views};

@@ -1,14 +1,16 @@
 //! Sorting against a comparison of values that knows nothing of keys.
 
 use super::{SortKey, SortNode};
-use crate::column::{Chunk, Column, Dictionary, DictColumn, Selection};
+use crate::column::{Chunk, Column, DictColumn, Dictionary, Selection};
 use crate::error::ErrorKind;
 use crate::exec::fixtures::{Setting, column, numbers, values};
 use crate::exec::run::collect;
 use crate::exec::scheduler::Scheduler;
 use crate::exec::{PlanNode, PlanRef, QueryContext};
 use crate::operator::ValuesNode;
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringViewArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringViewArray, UInt32Array,
+};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Decimal128Type, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use rand::rngs::StdRng;
@@ -41,7 +43,9 @@ fn table(rows: usize, seed: u64) -> Vec<ArrayRef> {
         });
         let text = "a long beginning that many rows share ".repeat(random.random_range(0..2));
         texts.push((random.random_range(0..8) > 0).then(|| format!("{text}{}", random.random_range(0..50))));
-        wide.push((random.random_range(0..8) > 0).then(|| i128::from(random.random_range(-5..5_i64)) << random.random_range(0..70)));
+        wide.push(
+            (random.random_range(0..8) > 0).then(|| i128::from(random.random_range(-5..5_i64)) << random.random_range(0..70)),
+        );
     }
     vec![
         Arc::new(Int64Array::from_iter_values(0..rows as i64)),
@@ -104,7 +108,13 @@ fn compare(batch: &[ArrayRef], keys: &[SortKey], a: usize, b: usize) -> Ordering
         let array = &batch[key.expr.as_column().unwrap()];
         let order = match (array.is_null(a), array.is_null(b)) {
             (true, true) => Ordering::Equal,
-            (a_null, b_null) if a_null != b_null => if a_null == key.nulls_first { Ordering::Less } else { Ordering::Greater },
+            (a_null, b_null) if a_null != b_null => {
+                if a_null == key.nulls_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
             _ if key.descending => compare_values(array, b, a),
             _ => compare_values(array, a, b),
         };
