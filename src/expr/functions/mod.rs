@@ -5,12 +5,14 @@
 
 mod arithmetic;
 mod builtin;
+mod closure;
 mod dates;
 mod math;
 mod strings;
 
 pub use arithmetic::{decimal_literal, divide, int_divide, minus, multiply, negate, plus, remainder};
 pub(super) use builtin::Builtin;
+pub use closure::from_closure;
 
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;
