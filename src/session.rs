@@ -126,12 +126,15 @@ impl Session {
                     }
                 }
                 let physical = explain::tree(&planned.physical, mode == ExplainMode::Analyze);
-                self.lines("plan", match mode {
-                    ExplainMode::Extended => {
-                        format!("== Optimized logical plan ==\n{}\n\n== Physical plan ==\n{physical}", planned.logical)
-                    }
-                    ExplainMode::Plan | ExplainMode::Formatted | ExplainMode::Analyze => physical,
-                })
+                self.lines(
+                    "plan",
+                    match mode {
+                        ExplainMode::Extended => {
+                            format!("== Optimized logical plan ==\n{}\n\n== Physical plan ==\n{physical}", planned.logical)
+                        }
+                        ExplainMode::Plan | ExplainMode::Formatted | ExplainMode::Analyze => physical,
+                    },
+                )
             }
             Request::CreateExternalTable { name, location, if_not_exists, or_replace } => {
                 if self.may_create("table", &name, if_not_exists, or_replace)? {

@@ -21,7 +21,9 @@ pub fn is_narrow_decimal(data_type: &DataType) -> bool {
 /// The type in which breakers (hash tables, sort runs, spill files) keep values of `plan_type`.
 pub fn storage_type(plan_type: &DataType) -> DataType {
     match plan_type {
-        DataType::Decimal128(precision, scale) | DataType::Decimal64(precision, scale) | DataType::Decimal32(precision, scale)
+        DataType::Decimal128(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal32(precision, scale)
             if *precision <= NARROW_DIGITS =>
         {
             DataType::Decimal64(*precision, *scale)

@@ -50,9 +50,8 @@ impl Planner<'_> {
     /// DISTINCT is a GROUP BY of all columns.
     pub(super) fn distinct(&self, input: &Arc<LogicalPlan>, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
         let below = self.node(input, lead(logical, &led, 0))?;
-        let groups = input.schema().columns().into_iter().map(|column| {
-            expr::compile(&Expr::Column(column), input.schema(), &self.slots)
-        });
+        let groups =
+            input.schema().columns().into_iter().map(|column| expr::compile(&Expr::Column(column), input.schema(), &self.slots));
         let groups = groups.collect::<Result<Vec<_>>>()?;
         Ok(Arc::new(AggregateNode::new(below, groups, Vec::new(), schema_of(logical), rows_of(logical))?))
     }

@@ -35,9 +35,11 @@ pub(super) fn table_column(logical: &LogicalPlan, column: usize) -> Option<(usiz
         // A limit inside the scan counts rows: none may be dropped before it.
         return scan.fetch.is_none().then(|| (position, scan.table_name.to_string()));
     }
-    logical.inputs().into_iter().enumerate().find_map(|(child, input)| {
-        descend(logical, column, child).and_then(|column| table_column(input, column))
-    })
+    logical
+        .inputs()
+        .into_iter()
+        .enumerate()
+        .find_map(|(child, input)| descend(logical, column, child).and_then(|column| table_column(input, column)))
 }
 
 /// The filters that go on to child `child`, by that child's columns.

@@ -9,7 +9,6 @@ use crate::join::{self, JoinKey, JoinKind, JoinRequest};
 use datafusion_common::{JoinType, NullEquality};
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::Join;
-use std::sync::Arc;
 
 impl Planner<'_> {
     pub(super) fn join(&self, join: &Join, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {

@@ -63,7 +63,8 @@ impl Planner<'_> {
             LogicalPlan::Join(join) => self.join(join, logical, led),
             LogicalPlan::Sort(sort) => self.sort(sort, logical, led),
             LogicalPlan::Limit(limit) => {
-                let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (limit.get_skip_type()?, limit.get_fetch_type()?) else {
+                let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (limit.get_skip_type()?, limit.get_fetch_type()?)
+                else {
                     return Err(Error::unsupported("LIMIT or OFFSET that is not a constant"));
                 };
                 Ok(Arc::new(LimitNode::new(self.node(&limit.input, Vec::new())?, skip, fetch)))

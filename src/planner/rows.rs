@@ -46,9 +46,7 @@ impl Planner<'_> {
     pub(super) fn empty(&self, empty: &EmptyRelation, logical: &LogicalPlan) -> Result<PlanRef> {
         let schema = schema_of(logical);
         let chunks = if empty.produce_one_row {
-            let nulls = |field: &Arc<arrow::datatypes::Field>| {
-                Column::nulls(&crate::column::storage_type(field.data_type()), 1)
-            };
+            let nulls = |field: &Arc<arrow::datatypes::Field>| Column::nulls(&crate::column::storage_type(field.data_type()), 1);
             vec![Chunk::new(schema.fields().iter().map(nulls).collect(), 1)]
         } else {
             Vec::new()

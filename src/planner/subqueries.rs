@@ -29,8 +29,9 @@ pub(super) fn plan_all(logical: &LogicalPlan, options: &PlanOptions) -> Result<(
     let mut slots = Slots::default();
     for subquery in found {
         if !subquery.outer_ref_columns.is_empty() {
-            return Err(Error::unsupported("a correlated subquery of this form")
-                .with_hint("write it as a join with a grouped subquery"));
+            return Err(
+                Error::unsupported("a correlated subquery of this form").with_hint("write it as a join with a grouped subquery")
+            );
         }
         let data_type = subquery.subquery.schema().field(0).data_type().clone();
         let slot = Arc::new(ScalarSlot::new(data_type));

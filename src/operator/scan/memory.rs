@@ -2,11 +2,10 @@
 
 use super::filter::{Filters, Survivors};
 use super::project;
-use crate::column::{Chunk, Column, Order, Selection, to_storage_type};
+use crate::column::{Chunk, Column, Order, Selection};
 use crate::error::{Error, Result};
 use crate::exec::{Cursor, NodeInfo, PipelineBuilder, PlanNode, PlanRef, Source, Step, Stream, TaskContext};
 use crate::layout::ScanPredicate;
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -229,7 +229,13 @@ fn memory_tables_are_filtered_too() {
     let batches = vec![rows(0..70_000), rows(70_000..70_010)];
     for chunk_rows in [8192, 7] {
         let predicate: Arc<dyn ScanPredicate> = Arc::new(within(0, 65_000..70_005));
-        let node = MemoryScanNode::new(batches[0].schema(), batches.iter().map(|b| crate::column::Chunk::from_batch(b).unwrap()).collect(), vec![2, 0], vec![predicate], 0.0);
+        let node = MemoryScanNode::new(
+            batches[0].schema(),
+            batches.iter().map(|b| crate::column::Chunk::from_batch(b).unwrap()).collect(),
+            vec![2, 0],
+            vec![predicate],
+            0.0,
+        );
         assert_eq!(numbers(&run(&node, 2, chunk_rows).unwrap(), 1), (65_000..70_005).collect::<Vec<_>>());
     }
 }
