@@ -201,10 +201,14 @@ mod tests {
     fn short_and_long_strings_are_merged() {
         let mask = BooleanBuffer::from(vec![true, false, false, true]);
         let constant = |text: &str| Column::Const(Arc::new(StringViewArray::from(vec![text])), 4);
-        let many = Column::Flat(Arc::new(StringViewArray::from(vec![Some("a"), None, Some("longer than twelve bytes"), Some("d")])));
+        let many =
+            Column::Flat(Arc::new(StringViewArray::from(vec![Some("a"), None, Some("longer than twelve bytes"), Some("d")])));
         let cases = [
             ([constant("one"), constant("other")], ["one", "other", "other", "one"]),
-            ([constant("a text of more than twelve"), constant("")], ["a text of more than twelve", "", "", "a text of more than twelve"]),
+            (
+                [constant("a text of more than twelve"), constant("")],
+                ["a text of more than twelve", "", "", "a text of more than twelve"],
+            ),
             ([constant("one"), many.clone()], ["one", "NULL", "longer than twelve bytes", "one"]),
             ([many, constant("other")], ["a", "other", "other", "d"]),
         ];
