@@ -219,7 +219,8 @@ impl Session {
         };
         let physical = sql::on_large_stack(|| planner::plan(&logical, &options))?;
         let fields = physical.schema().fields().iter().zip(&bound.names);
-        let fields: Vec<_> = fields.map(|(field, name)| field.as_ref().clone().with_name(name)).collect();
+        // What the analysis believes about NULLs need not hold for what an outer query sees.
+        let fields: Vec<_> = fields.map(|(field, name)| field.as_ref().clone().with_name(name).with_nullable(true)).collect();
         Ok(Planned { logical: logical.display_indent().to_string(), physical, schema: Arc::new(Schema::new(fields)) })
     }
 

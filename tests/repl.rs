@@ -39,13 +39,13 @@ fn statements_over_several_lines_and_errors() {
     session.send_line("SELECT 'a;b' AS s,").unwrap();
     session.send_line("  40 + 2 AS n -- not yet ;").unwrap();
     session.send_line(";").unwrap();
-    session.exp_regex(r"a;b\s*│\s*42").unwrap();
+    session.exp_regex(r"a;b[^0-9]+42[^0-9]").unwrap();
     session.exp_regex(r"1 row \([0-9.]+ s\)").unwrap();
     session.send_line("SELECT nope FROM region;").unwrap();
     session.exp_string("error: ").unwrap();
     session.exp_string("^").unwrap();
     session.send_line("SELECT count(*) AS after FROM region;").unwrap();
-    session.exp_regex(r"│\s*5\s*│").unwrap();
+    session.exp_regex(r"[^0-9]5[^0-9]").unwrap();
     session.send_line(".tables").unwrap();
     session.exp_string("region").unwrap();
     session.send_line("help").unwrap();
@@ -71,7 +71,7 @@ fn ctrl_c_ends_the_query_and_not_the_shell() {
     session.exp_string("cancelled").unwrap();
     assert!(asked.elapsed() < Duration::from_secs(5), "took {:?}", asked.elapsed());
     session.send_line("SELECT 6 * 7 AS n;").unwrap();
-    session.exp_regex(r"│\s*42\s*│").unwrap();
+    session.exp_regex(r"[^0-9]42[^0-9]").unwrap();
     session.send_control('d').unwrap();
     session.exp_eof().unwrap();
 }

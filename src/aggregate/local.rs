@@ -205,8 +205,13 @@ impl Local {
                 continue;
             };
             // The arguments see the rows that pass only: they may fail on others.
-            let passes = compute::prep_null_mask_filter(filter.evaluate(chunk)?.flat()?.as_boolean());
-            let selection = Arc::new(Selection::from_mask(passes.values().clone()));
+            let passes = filter.evaluate(chunk)?.flat()?;
+            let passes = passes.as_boolean();
+            let mask = match passes.nulls() {
+                Some(nulls) => passes.values() & nulls.inner(),
+                None => passes.values().clone(),
+            };
+            let selection = Arc::new(Selection::from_mask(mask));
             let chosen = chunk.select(&selection)?;
             let columns = slot.arguments.iter().map(|&argument| spec.arguments[argument].evaluate(&chosen));
             let columns = columns.collect::<Result<Vec<_>>>()?;

@@ -188,7 +188,7 @@ fn average(sum: &ArrayRef, count: &ArrayRef, output: &DataType, name: &str) -> R
     };
     let factor = 10_i128.pow(u32::try_from(scale - from).unwrap_or(0));
     let limit = 10_i128.pow(u32::from(*precision));
-    let overflow = || Error::value(format!("{name} is out of range of DECIMAL({precision},{scale})"));
+    let overflow = || Error::value(format!("overflow in {name}: out of range of DECIMAL({precision},{scale})"));
     let divide = |sum: i128, count: i64| -> Result<i128> {
         let count = i128::from(count.max(1));
         let (whole, rest) = (sum / count, sum % count * factor);

@@ -4,7 +4,7 @@
 //! rows looked at one by one, and NULL rows do not count.
 
 use super::compare::{Side, side};
-use super::decimal::{decimal_arithmetic, shape_of, zip};
+use super::decimal::{decimal_arithmetic, decimal_array, decimal_values, pow10, shape_of, zip};
 use super::kernel::{Arg, Kernel, union_nulls};
 use crate::column::{storage_type, to_storage_type};
 use crate::error::{Error, Result};
@@ -198,6 +198,63 @@ macro_rules! floats {
 
 floats!(float32, Float32Type, f32);
 floats!(float64, Float64Type, f64);
+
+/// `pmod`: a negative remainder of a positive divisor has the divisor added.
+#[derive(Debug)]
+pub(super) struct PositiveRemainder {
+    pub remainder: Arithmetic,
+}
+
+impl Kernel for PositiveRemainder {
+    fn call(&self, args: &[Arg], rows: usize) -> Result<ArrayRef> {
+        let remainder = self.remainder.call(args, rows)?;
+        let [_, divisor] = args else { return Err(Error::internal("pmod takes two arguments")) };
+        if divisor.is_null() || remainder.null_count() == rows {
+            return Ok(remainder);
+        }
+        macro_rules! each {
+            ($t:ty, $zero:expr, $shift:expr) => {{
+                let (values, divisors) = (remainder.as_primitive::<$t>(), divisor.array.as_primitive::<$t>());
+                let shifted = values.values().iter().enumerate().map(|(row, &value)| {
+                    let divisor = divisors.value(divisor.at(row));
+                    if value < $zero && divisor > $zero { $shift(value, divisor) } else { value }
+                });
+                let shifted: Vec<_> = shifted.collect();
+                Ok(Arc::new(PrimitiveArray::<$t>::new(shifted.into(), values.nulls().cloned())))
+            }};
+        }
+        match remainder.data_type() {
+            DataType::Int8 => each!(Int8Type, 0, |value, divisor| value + divisor),
+            DataType::Int16 => each!(Int16Type, 0, |value, divisor| value + divisor),
+            DataType::Int32 => each!(Int32Type, 0, |value, divisor| value + divisor),
+            DataType::Int64 => each!(Int64Type, 0, |value, divisor| value + divisor),
+            DataType::Float32 => each!(Float32Type, 0.0, |value: f32, divisor: f32| (value + divisor) % divisor),
+            DataType::Float64 => each!(Float64Type, 0.0, |value: f64, divisor: f64| (value + divisor) % divisor),
+            _ => self.decimals(&remainder, divisor),
+        }
+    }
+}
+
+impl PositiveRemainder {
+    fn decimals(&self, remainder: &ArrayRef, divisor: &Arg) -> Result<ArrayRef> {
+        let Some((precision, scale)) = shape_of(&self.remainder.result) else {
+            return Err(Error::internal(format!("pmod gives {}", self.remainder.result)));
+        };
+        let mut values = decimal_values(&Arg { array: remainder.clone(), is_const: false }, scale)?;
+        let divisors = decimal_values(divisor, scale)?;
+        let limit = pow10(u32::from(precision)).unwrap_or(i128::MAX);
+        for (row, value) in values.iter_mut().enumerate() {
+            let divisor = divisors[divisor.at(row)];
+            if *value < 0 && divisor > 0 && remainder.is_valid(row) {
+                *value += divisor;
+                if *value >= limit {
+                    return Err(Problem::Overflow.into_error(&self.remainder.result, &self.remainder.text));
+                }
+            }
+        }
+        Ok(decimal_array(values, (precision, scale), remainder.nulls().cloned()))
+    }
+}
 
 /// Unary minus.
 #[derive(Debug)]

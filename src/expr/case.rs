@@ -54,14 +54,7 @@ impl Case {
         }
         let mut sides = [then, otherwise(chunk)?];
         self.unify(&mut sides)?;
-        let datum = |column: &Column| -> Result<Box<dyn Datum>> {
-            Ok(match column {
-                Column::Const(value, _) => Box::new(Scalar::new(value.clone())),
-                other => Box::new(other.flat()?),
-            })
-        };
-        let merged = zip(&BooleanArray::new(mask, None), &*datum(&sides[0])?, &*datum(&sides[1])?)?;
-        Ok(Some(Column::Flat(merged)))
+        Ok(Some(Column::Flat(merge(mask, &sides)?)))
     }
 
     /// Brings pieces to one type: decimals may be narrow in one and wide in another.
@@ -80,6 +73,31 @@ impl Case {
         }
         Ok(())
     }
+}
+
+/// The first side where `mask` is true, the other elsewhere. Both are of one type.
+fn merge(mask: BooleanBuffer, sides: &[Column; 2]) -> Result<ArrayRef> {
+    let [then, otherwise] = sides;
+    // Arrow's `zip` of scalar views gives wrong bytes for strings that lie in the view itself.
+    let is_view = matches!(then.data_type(), DataType::Utf8View | DataType::BinaryView);
+    if is_view && sides.iter().any(|side| matches!(side, Column::Const(..))) {
+        let array = |side: &Column| match side {
+            Column::Const(value, _) => Ok(value.clone()),
+            other => other.flat(),
+        };
+        let at = |side: &Column, row: usize| if matches!(side, Column::Const(..)) { 0 } else { row };
+        let (left, right) = (array(then)?, array(otherwise)?);
+        let places = mask.iter().enumerate().map(|(row, hit)| if hit { (0, at(then, row)) } else { (1, at(otherwise, row)) });
+        let places: Vec<(usize, usize)> = places.collect();
+        return Ok(compute::interleave(&[left.as_ref(), right.as_ref()], &places)?);
+    }
+    let datum = |column: &Column| -> Result<Box<dyn Datum>> {
+        Ok(match column {
+            Column::Const(value, _) => Box::new(Scalar::new(value.clone())),
+            other => Box::new(other.flat()?),
+        })
+    };
+    Ok(zip(&BooleanArray::new(mask, None), &*datum(then)?, &*datum(otherwise)?)?)
 }
 
 impl VectorExpr for Case {
@@ -171,5 +189,33 @@ impl VectorExpr for Case {
 
     fn describe(&self) -> String {
         self.text.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{AsArray, StringViewArray};
+
+    #[test]
+    fn short_and_long_strings_are_merged() {
+        let mask = BooleanBuffer::from(vec![true, false, false, true]);
+        let constant = |text: &str| Column::Const(Arc::new(StringViewArray::from(vec![text])), 4);
+        let many =
+            Column::Flat(Arc::new(StringViewArray::from(vec![Some("a"), None, Some("longer than twelve bytes"), Some("d")])));
+        let cases = [
+            ([constant("one"), constant("other")], ["one", "other", "other", "one"]),
+            (
+                [constant("a text of more than twelve"), constant("")],
+                ["a text of more than twelve", "", "", "a text of more than twelve"],
+            ),
+            ([constant("one"), many.clone()], ["one", "NULL", "longer than twelve bytes", "one"]),
+            ([many, constant("other")], ["a", "other", "other", "d"]),
+        ];
+        for (sides, expected) in cases {
+            let merged = merge(mask.clone(), &sides).unwrap();
+            let found: Vec<&str> = merged.as_string_view().iter().map(|text| text.unwrap_or("NULL")).collect();
+            assert_eq!(found, expected);
+        }
     }
 }

@@ -454,3 +454,20 @@ fn dates_take_intervals() {
     let month = lit(ScalarValue::new_interval_mdn(1, 0, 0));
     assert_eq!(texts(col("t") + month)[1].as_deref(), Some("2024-03-29"));
 }
+
+#[test]
+fn attempts_give_null_for_the_rows_at_fault() {
+    let max = lit(i64::MAX);
+    assert_eq!(longs(call("try_add", vec![col("i"), max.clone()])), [None, None, None, Some(i64::MAX - 4)]);
+    assert_eq!(longs(call("try_multiply", vec![col("i"), max])), [Some(i64::MAX), None, None, None]);
+    assert_eq!(doubles(call("try_divide", vec![cast(col("i"), DataType::Float64), lit(0.0)])), [None; 4]);
+    let ten = lit(10_i64);
+    assert_eq!(longs(call("try_subtract", vec![col("i"), ten])), [Some(-9), None, Some(-7), Some(-14)]);
+}
+
+#[test]
+fn pmod_is_positive_for_positive_divisors() {
+    assert_eq!(longs(call("pmod", vec![col("i"), lit(3_i64)])), [Some(1), None, Some(0), Some(2)]);
+    assert_eq!(longs(call("pmod", vec![col("i"), lit(-3_i64)])), [Some(1), None, Some(0), Some(-1)]);
+    assert!(fails(call("pmod", vec![col("i"), lit(0_i64)])).contains("division by zero"));
+}

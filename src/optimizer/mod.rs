@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   bound plan
+//!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
 //!     analyzer            DataFusion: grouping functions, type coercion
 //!     null_aware_in       ours: IN and NOT IN that the next step would get wrong
 //!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune
@@ -24,6 +25,7 @@
 //!   one stays in a `Filter` above its scan; all others that a scan can take are in
 //!   `TableScan.filters`.
 
+mod coercion;
 pub mod estimate;
 mod join_order;
 pub mod subquery;
@@ -116,6 +118,8 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
     let config = configuration();
     let context =
         OptimizerContext::new_with_config_options(Arc::new(config.clone())).with_query_execution_start_time(options.now);
+    let plan = coercion::floats_win(plan)?;
+    trace("floats_win", &plan);
     let mut plan = Analyzer::new().execute_and_check(plan, &config, |plan, rule| trace(rule.name(), plan))?;
     plan = subquery::null_aware_in(plan)?;
     trace("null_aware_in", &plan);

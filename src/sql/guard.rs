@@ -163,6 +163,7 @@ impl Guard<'_> {
             value_table_mode,
             flavor,
         } = select;
+        self.merged_wildcard(tables, projection)?;
         let from = || if select_token.0.span.start.line > 0 { select_token.0.span } else { select.span() };
         if let Some(Distinct::On(_)) = distinct {
             self.refuse(true, "DISTINCT ON", "distinct on", from)?;
@@ -199,6 +200,21 @@ impl Guard<'_> {
             self.select_item(item)?;
         }
         tables.iter().try_for_each(|table| self.table_with_joins(table))
+    }
+
+    /// `*` over LEFT JOIN .. USING is refused: the binder keeps the shared column of whichever table's
+    /// name sorts first, and the right one is NULL where nothing matches.
+    fn merged_wildcard(&self, tables: &[TableWithJoins], projection: &[SelectItem]) -> Result<()> {
+        let Some(wildcard) = projection.iter().find(|item| matches!(item, SelectItem::Wildcard(_))) else { return Ok(()) };
+        let merges = tables.iter().flat_map(|table| &table.joins).any(|join| match &join.join_operator {
+            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => merges_columns(constraint),
+            _ => false,
+        });
+        if !merges {
+            return Ok(());
+        }
+        let error = Error::unsupported("* over a LEFT JOIN with USING or NATURAL").at_span(wildcard.span());
+        Err(error.with_hint("name the columns, or write l.*, r.*"))
     }
 
     fn select_item(&self, item: &SelectItem) -> Result<()> {
@@ -241,6 +257,16 @@ impl Guard<'_> {
         for Join { relation, global, join_operator } in joins {
             let from = || relation.span();
             self.refuse(*global, "GLOBAL JOIN", "", from)?;
+            // The binder takes the left input's column for a shared one, which is NULL where only
+            // the right input has a row.
+            if let JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) | JoinOperator::FullOuter(constraint) =
+                join_operator
+                && merges_columns(constraint)
+            {
+                return Err(Error::unsupported("a RIGHT or FULL JOIN with USING or NATURAL")
+                    .at_span(from())
+                    .with_hint("write ON, and coalesce(l.x, r.x) for a shared column"));
+            }
             match join_operator {
                 JoinOperator::Join(_)
                 | JoinOperator::Inner(_)
@@ -444,4 +470,9 @@ fn places(text: &str, phrase: &str) -> Vec<Location> {
     let found =
         words.windows(wanted.len()).filter(|window| window.iter().zip(&wanted).all(|(token, word)| matches(&token.token, word)));
     found.filter_map(|window| window.first()).map(|token| token.span.start).collect()
+}
+
+/// Whether columns of both inputs become one.
+fn merges_columns(constraint: &JoinConstraint) -> bool {
+    matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
 }

@@ -175,6 +175,17 @@ impl Rewriter<'_> {
                 let call = function("regexp_like", vec![take(operand), take(pattern)]);
                 *expr = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) } } else { call };
             }
+            Expr::Substring { expr: operand, substring_from, substring_for, .. } => {
+                // The borrowed planner would call its own function, which knows no negative start.
+                let take = |expr: &mut Expr| std::mem::replace(expr, Expr::value(Value::Null));
+                let mut arguments = vec![take(operand)];
+                arguments.push(match substring_from {
+                    Some(from) => take(from),
+                    None => self.literal("1".into(), ScalarValue::Int32(Some(1))),
+                });
+                arguments.extend(substring_for.iter_mut().map(|count| take(count)));
+                *expr = function("substring", arguments);
+            }
             Expr::UnaryOp { op: op @ UnaryOperator::BangNot, .. } => *op = UnaryOperator::Not,
             _ => {}
         }

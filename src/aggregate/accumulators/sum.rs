@@ -63,7 +63,7 @@ impl IntegerSum {
             DataType::Decimal128(precision, scale) => format!("DECIMAL({precision},{scale})"),
             _ => "BIGINT".to_owned(),
         };
-        Error::value(format!("{} is out of range of {to}", self.name)).with_hint("cast the argument to a wider type")
+        Error::value(format!("overflow in {}: out of range of {to}", self.name)).with_hint("cast the argument to a wider type")
     }
 
     fn widen(&mut self) {

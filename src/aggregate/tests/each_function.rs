@@ -86,9 +86,9 @@ fn overflows_are_errors_that_name_the_call() {
         assert_eq!(error.kind(), ErrorKind::Value);
         error.message().to_owned()
     };
-    assert_eq!(error(DataType::Int64, ints(&[Some(i64::MAX), Some(1)])), "sum(#0) is out of range of BIGINT");
+    assert_eq!(error(DataType::Int64, ints(&[Some(i64::MAX), Some(1)])), "overflow in sum(#0): out of range of BIGINT");
     let wide = Decimal128Array::from(vec![10_i128.pow(38) - 1, 1]).with_data_type(DataType::Decimal128(38, 0));
-    assert_eq!(error(DataType::Decimal128(38, 0), Arc::new(wide)), "sum(#0) is out of range of DECIMAL(38,0)");
+    assert_eq!(error(DataType::Decimal128(38, 0), Arc::new(wide)), "overflow in sum(#0): out of range of DECIMAL(38,0)");
     // What only passes beyond the range on the way is fine.
     check(&[DataType::Int64], &[ints(&[Some(i64::MAX), Some(1), Some(-2)])], &[], &[plain("sum", 0)], &["9223372036854775806"]);
     check(&[DataType::Int64], &[ints(&[Some(i64::MIN), Some(i64::MAX)])], &[], &[plain("sum", 0)], &["-1"]);

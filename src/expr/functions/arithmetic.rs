@@ -7,9 +7,10 @@
 //! | with a float | DOUBLE (FLOAT of two FLOATs) | DOUBLE | |
 //! | with a string | as if it were BIGINT (beside an integer) or DOUBLE | DOUBLE | BIGINT |
 
-use super::super::arithmetic::{Arithmetic, Negate, Op};
+use super::super::arithmetic::{Arithmetic, Negate, Op, PositiveRemainder};
 use super::super::compile::arithmetic_fallible;
 use super::super::decimal::{integer_shape, result_shape, shape_of};
+use super::attempt::Attempt;
 use super::builtin::{Builtin, mismatch};
 use crate::error::Result;
 use arrow::datatypes::DataType;
@@ -60,6 +61,49 @@ operator!(
     /// `a DIV b`: the integral part of the quotient, as BIGINT.
     int_divide, "div", Op::IntDivide, coerce_int_divide
 );
+
+macro_rules! attempt {
+    ($name:literal, $op:expr, $coerce:expr) => {
+        Builtin::new(
+            $name,
+            $coerce,
+            |types, _| result_type($op, types),
+            |_, _, result, text| {
+                let checked = Arithmetic { op: $op, result: result.clone(), text: text.to_owned() };
+                Ok(Box::new(Attempt { checked: Box::new(checked), result: result.clone() }))
+            },
+            |_| false,
+        )
+        .into_udf()
+    };
+}
+
+/// The operators that give NULL where the plain ones raise, and `pmod`.
+pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
+    vec![
+        attempt!("try_add", Op::Add, coerce_same),
+        attempt!("try_subtract", Op::Subtract, coerce_same),
+        attempt!("try_multiply", Op::Multiply, coerce_same),
+        attempt!("try_divide", Op::Divide, coerce_divide),
+        attempt!("try_mod", Op::Remainder, coerce_same),
+        positive_remainder(),
+    ]
+}
+
+/// `pmod(a, b)`: the remainder, made positive when `b` is.
+fn positive_remainder() -> Arc<ScalarUDF> {
+    Builtin::new(
+        "pmod",
+        coerce_same,
+        |types, _| result_type(Op::Remainder, types),
+        |_, _, result, text| {
+            let remainder = Arithmetic { op: Op::Remainder, result: result.clone(), text: text.to_owned() };
+            Ok(Box::new(PositiveRemainder { remainder }))
+        },
+        |_| true,
+    )
+    .into_udf()
+}
 
 /// `-a`.
 pub fn negate() -> Arc<ScalarUDF> {

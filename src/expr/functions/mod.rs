@@ -4,11 +4,13 @@
 //! are [`Builtin`]s of ours, in [`arithmetic`], [`math`], [`strings`] and [`dates`].
 
 mod arithmetic;
+mod attempt;
 mod builtin;
 mod closure;
 mod dates;
 mod math;
 mod strings;
+mod type_name;
 
 pub use arithmetic::{decimal_literal, divide, int_divide, minus, multiply, negate, plus, remainder};
 pub(super) use builtin::Builtin;
@@ -20,6 +22,8 @@ use std::sync::Arc;
 /// All scalar functions, arithmetic included.
 pub fn scalar() -> Vec<Arc<ScalarUDF>> {
     let mut functions = vec![plus(), minus(), multiply(), divide(), remainder(), int_divide(), negate()];
+    functions.extend(arithmetic::functions());
+    functions.push(type_name::type_of());
     functions.extend(math::functions());
     functions.extend(strings::functions());
     functions.extend(dates::functions());
