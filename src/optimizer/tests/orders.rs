@@ -269,13 +269,10 @@ fn random_clusters_keep_predicates_and_schema() {
     }
 }
 
-/// Optimises the texts in the folder that SKEP_TPCH_QUERIES names and prints plans and times.
+/// Optimises the texts of TPC-H and prints plans and times.
 #[test]
 fn all_of_tpch_optimises() {
-    let Ok(folder) = std::env::var("SKEP_TPCH_QUERIES") else {
-        eprintln!("SKIPPED: set SKEP_TPCH_QUERIES to a folder with q01.sql .. q22.sql");
-        return;
-    };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/tpch/queries");
     let provider = Provider::new();
     for number in 1..=22 {
         let path = format!("{folder}/q{number:02}.sql");
