@@ -269,7 +269,13 @@ impl PlanNode for BuildProbeNode {
         let (build, probe) = if self.build_left { (left, right) } else { (right, left) };
         let built = build.build(builder)?;
         let done = builder.end(built, Arc::new(build::BuildSink::new(joint.clone())), metrics);
-        let stream = probe.build(builder)?.then(Arc::new(probe::Probe::new(joint.clone())), metrics).after(done);
+        // With runtime filters nothing of the probe side starts before they are there, not even the
+        // pipelines below its breakers: an aggregation under the probe reads filtered rows, too.
+        let probed = match joint.filters.is_empty() {
+            true => probe.build(builder)?.after(done),
+            false => builder.with_gate(&[done], |builder| probe.build(builder))?,
+        };
+        let stream = probed.then(Arc::new(probe::Probe::new(joint.clone())), metrics);
         Ok(stream.followed_by(builder, Stream::new(Arc::new(leftovers::Leftovers::new(joint)), metrics).after(done)))
     }
 }
