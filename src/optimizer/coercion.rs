@@ -89,7 +89,7 @@ mod tests {
             (col("f").eq(tenth()), "f = Float64(0.1)"),
             (col("f").between(col("d"), lit(2)), "f BETWEEN CAST(d AS Float64) AND Int32(2)"),
             (col("f").in_list(vec![tenth()], false), "f IN ([Float64(0.1)])"),
-            (col("d").gt(tenth()), "d > Decimal128(Some(1),2,1)"),
+            (col("d").gt(tenth()), "d > Decimal128(0.1,2,1)"),
             (
                 when(col("i").gt(lit(1)), col("f")).otherwise(tenth()).unwrap(),
                 "CASE WHEN i > Int32(1) THEN f ELSE Float64(0.1) END",

@@ -2,6 +2,7 @@
 //! result types. Dates and intervals stay with the borrowed planner.
 
 use super::literal;
+use crate::expr::functions::decimal_literal;
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, Result, ScalarValue, not_impl_err};
 use datafusion_expr::expr::ScalarFunction;
@@ -48,6 +49,50 @@ impl SparkArithmetic {
         [plus, minus, multiply, divide, remainder, int_divide, negate].into_iter().any(|function| Arc::ptr_eq(function, func))
     }
 
+    /// An integer literal beside a decimal becomes a decimal of its digits.
+    fn with_narrow_literal(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryExpr> {
+        let literal = |operand: &Expr| match operand {
+            Expr::Literal(value, _) => decimal_literal(value),
+            _ => None,
+        };
+        match (literal(&expr.left), literal(&expr.right)) {
+            (Some(value), None) if self.family(&expr.right, schema)? == Family::Decimal => {
+                expr.left = Expr::Literal(value, None);
+            }
+            (None, Some(value)) if self.family(&expr.left, schema)? == Family::Decimal => {
+                expr.right = Expr::Literal(value, None);
+            }
+            _ => {}
+        }
+        Ok(expr)
+    }
+
+    /// The family of an operand's type. Much cheaper than its type for a long chain of operators.
+    fn family(&self, operand: &Expr, schema: &DFSchema) -> Result<Family> {
+        if let Expr::ScalarFunction(ScalarFunction { func, args }) = operand
+            && self.is_number(operand)
+        {
+            let is = |function: &Arc<ScalarUDF>| Arc::ptr_eq(function, func);
+            return Ok(match args.as_slice() {
+                _ if is(&self.functions.int_divide) => Family::Integer,
+                [one] => self.family(one, schema)?,
+                [left, right] => match self.family(left, schema)?.with(self.family(right, schema)?) {
+                    Family::Integer if is(&self.functions.divide) => Family::Float,
+                    family => family,
+                },
+                _ => Family::Other,
+            });
+        }
+        Ok(match operand.get_type(schema)? {
+            DataType::Null => Family::Null,
+            DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) => Family::Decimal,
+            data_type if data_type.is_integer() => Family::Integer,
+            data_type if data_type.is_floating() => Family::Float,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Family::Text,
+            _ => Family::Other,
+        })
+    }
+
     fn function(&self, op: &BinaryOperator) -> Option<&Arc<ScalarUDF>> {
         let functions = &self.functions;
         Some(match op {
@@ -62,6 +107,33 @@ impl SparkArithmetic {
     }
 }
 
+/// What decides the family of an arithmetic result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Null,
+    Integer,
+    Decimal,
+    Float,
+    Text,
+    Other,
+}
+
+impl Family {
+    /// Of an operator on both.
+    fn with(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Other, _) | (_, Self::Other) => Self::Other,
+            (Self::Null, family) | (family, Self::Null) => family,
+            (Self::Float, _) | (_, Self::Float) => Self::Float,
+            // A string is taken as BIGINT beside an integer, otherwise as DOUBLE.
+            (Self::Text, Self::Integer) | (Self::Integer, Self::Text) => Self::Integer,
+            (Self::Text, _) | (_, Self::Text) => Self::Float,
+            (Self::Decimal, _) | (_, Self::Decimal) => Self::Decimal,
+            (Self::Integer, Self::Integer) => Self::Integer,
+        }
+    }
+}
+
 impl ExprPlanner for SparkArithmetic {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         if literal::is_negation(&expr.op) {
@@ -72,6 +144,7 @@ impl ExprPlanner for SparkArithmetic {
             return Ok(call(&self.functions.negate, vec![expr.left]));
         }
         let Some(function) = self.function(&expr.op) else { return Ok(PlannerResult::Original(expr)) };
+        let expr = self.with_narrow_literal(expr, schema)?;
         // Asking a long chain for its type at each of its operators would be quadratic at least.
         if self.is_number(&expr.left) && self.is_number(&expr.right) {
             return Ok(call(function, vec![expr.left, expr.right]));

@@ -226,7 +226,7 @@ fn runtime_filters_are_used_when_ready_and_dropped_when_useless() {
 
 #[test]
 fn memory_tables_are_filtered_too() {
-    let batches = vec![rows(0..70_000), rows(70_000..70_010)];
+    let batches = [rows(0..70_000), rows(70_000..70_010)];
     for chunk_rows in [8192, 7] {
         let predicate: Arc<dyn ScanPredicate> = Arc::new(within(0, 65_000..70_005));
         let node = MemoryScanNode::new(
