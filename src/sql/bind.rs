@@ -3,6 +3,7 @@
 
 use super::provider::{FunctionRegistry, Provider};
 use super::source::Source;
+use super::walk::walk;
 use super::{names, problem, rewrite};
 use crate::catalog::{Catalog, View};
 use crate::config::Config;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use datafusion_common::{ScalarValue, TableReference};
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion_sql::planner::SqlToRel;
-use sqlparser::ast::{self, ObjectName, Query, SelectItem, Statement, TableAlias, Visit, Visitor};
+use sqlparser::ast::{self, ObjectName, Query, SelectItem, Statement, TableAlias, Visitor};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
@@ -105,7 +106,7 @@ fn open_tables(query: &Query, provider: &Provider) -> Result<()> {
             }
         }
     }
-    match query.visit(&mut Open(provider)) {
+    match walk(query, &mut Open(provider)) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
@@ -218,7 +219,7 @@ fn spellings(query: &Query, rewritten: &Query, provider: &Provider, source: &Sou
         }
     }
     let mut spell = Spell { source, provider, root: names::naming_select(query), names: HashMap::new() };
-    let _ = query.visit(&mut spell);
-    let _ = rewritten.visit(&mut Tables(&mut spell));
+    let _ = walk(query, &mut spell);
+    let _ = walk(rewritten, &mut Tables(&mut spell));
     spell.names
 }

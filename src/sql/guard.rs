@@ -5,6 +5,7 @@
 
 use super::dialect::SkepDialect;
 use super::source::At;
+use super::walk::walk;
 use crate::error::{Error, Result};
 use sqlparser::ast::*;
 use sqlparser::tokenizer::{Location, Span, Token, Tokenizer};
@@ -12,7 +13,7 @@ use std::ops::ControlFlow;
 
 /// Checks a query; `text` is the whole text its positions are relative to.
 pub fn check(query: &Query, text: &str) -> Result<()> {
-    match query.visit(&mut Guard { text }) {
+    match walk(query, &mut Guard { text }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }

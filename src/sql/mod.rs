@@ -26,6 +26,7 @@ mod source;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use arithmetic::{ArithmeticFunctions, SparkArithmetic};
 pub use bind::{Bound, Parameters, bind};

@@ -8,9 +8,10 @@
 use super::dialect::SkepDialect;
 use super::limits;
 use super::source::{At, Source};
+use super::walk::walk_statement_mut;
 use crate::config::{Config, DoubleQuotes};
 use crate::error::{Error, Result};
-use sqlparser::ast::{BinaryOperator, Expr, Spanned, Statement, VisitMut, VisitorMut};
+use sqlparser::ast::{BinaryOperator, Expr, Spanned, Statement, VisitorMut};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use std::ops::ControlFlow;
@@ -245,7 +246,7 @@ fn statement(tokens: &[TokenWithSpan], dialect: &SkepDialect) -> Result<Statemen
     if next.token != Token::EOF {
         return Err(Error::sql(format!("unexpected '{}' after the end of the statement", next.token)).at_span(next.span));
     }
-    let _ = VisitMut::visit(&mut statement, &mut Balance);
+    let _ = walk_statement_mut(&mut statement, &mut Balance);
     Ok(statement)
 }
 

@@ -1,9 +1,10 @@
 //! What the borrowed binder complains about, in our words: position and nearest name.
 
 use super::source::{At, nearest};
+use super::walk::walk;
 use crate::error::Error;
 use datafusion_common::{Column, DataFusionError, SchemaError};
-use sqlparser::ast::{Expr, Query, Spanned, Visit, Visitor};
+use sqlparser::ast::{Expr, Query, Spanned, Visitor};
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
 
@@ -82,7 +83,7 @@ fn position(query: &Query, column: &Column) -> Span {
             if found { ControlFlow::Break(expr.span()) } else { ControlFlow::Continue(()) }
         }
     }
-    match query.visit(&mut Find(column)) {
+    match walk(query, &mut Find(column)) {
         ControlFlow::Break(span) => span,
         ControlFlow::Continue(()) => Span::empty(),
     }

@@ -10,6 +10,7 @@ use super::literal::{self, Literal};
 use super::names;
 use super::provider::FunctionRegistry;
 use super::source::{At, Source, nearest};
+use super::walk::{walk, walk_mut};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use datafusion_common::ScalarValue;
@@ -38,7 +39,7 @@ pub(super) fn rewrite(
         literals: Vec::new(),
         raw: 0,
     };
-    if let ControlFlow::Break(error) = VisitMut::visit(query, &mut rewriter) {
+    if let ControlFlow::Break(error) = walk_mut(query, &mut rewriter) {
         return Err(error);
     }
     let used = std::mem::take(&mut rewriter.used);
@@ -375,7 +376,7 @@ fn positional(query: &Query, parameters: &Parameters) -> Result<BTreeMap<Locatio
         }
     }
     let mut find = Find(Vec::new());
-    let _ = Visit::visit(query, &mut find);
+    let _ = walk(query, &mut find);
     let mut places = find.0;
     places.sort_unstable();
     let given = parameters.positional.len();
