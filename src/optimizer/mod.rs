@@ -5,7 +5,8 @@
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
 //!     analyzer            DataFusion: grouping functions, type coercion
 //!     null_aware_in       ours: IN and NOT IN that the next step would get wrong
-//!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune
+//!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune; before
+//!                         each simplification ours folds the constants
 //!     RULES               ours, once each, in order
 //!     last rules          DataFusion, once: filters and projections go where the new tree wants them
 //!     refuse              what no operator could run, by name
@@ -26,6 +27,7 @@
 //!   `TableScan.filters`.
 
 mod coercion;
+mod constants;
 pub mod estimate;
 mod join_order;
 pub mod subquery;
@@ -149,6 +151,11 @@ fn configuration() -> ConfigOptions {
 fn borrowed() -> Optimizer {
     let mut optimizer = Optimizer::new();
     optimizer.rules.retain(|rule| !LEFT_OUT.iter().any(|(name, _)| *name == rule.name()));
+    let simplifiers: Vec<usize> =
+        optimizer.rules.iter().enumerate().filter(|(_, rule)| rule.name() == "simplify_expressions").map(|(at, _)| at).collect();
+    for at in simplifiers.into_iter().rev() {
+        optimizer.rules.insert(at, Arc::new(constants::FoldConstants));
+    }
     optimizer
 }
 
