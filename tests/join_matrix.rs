@@ -12,7 +12,7 @@ use skep::arrow::array::{
     StringViewArray,
 };
 use skep::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use skep::column::{Chunk, Column};
+use skep::column::{Chunk, Column, DictColumn, Dictionary};
 use skep::exec::result::ResultQueue;
 use skep::exec::scheduler::Scheduler;
 use skep::exec::spill::SpillDirectory;
@@ -67,7 +67,23 @@ impl PlanNode for Given {
 }
 
 fn given(batch: &RecordBatch, chunk_rows: usize, estimated_rows: f64) -> PlanRef {
+    given_as(batch, chunk_rows, estimated_rows, false)
+}
+
+/// Every column as codes into one dictionary whose values repeat, and where NULL is a code's value.
+fn coded(chunk: Chunk) -> Chunk {
+    let rows = chunk.rows();
+    let code = |column: &Column| {
+        let values = column.flat().unwrap();
+        let codes: Vec<u32> = (0..rows as u32).collect();
+        Column::Dict(DictColumn::new(codes.into(), Arc::new(Dictionary::new(values))))
+    };
+    Chunk::new(chunk.columns().iter().map(code).collect(), rows)
+}
+
+fn given_as(batch: &RecordBatch, chunk_rows: usize, estimated_rows: f64, as_codes: bool) -> PlanRef {
     let whole = Chunk::from_batch(batch).unwrap();
+    let whole = if as_codes { coded(whole) } else { whole };
     let step = chunk_rows.max(1);
     let chunks = (0..whole.rows()).step_by(step).map(|at| whole.slice(at, step.min(whole.rows() - at)).unwrap());
     Arc::new(Given { info: NodeInfo::new(batch.schema(), estimated_rows), chunks: chunks.collect() })
@@ -170,6 +186,8 @@ struct Case {
     always_spill: bool,
     constant_hash: bool,
     memory: usize,
+    /// Left or right columns come as codes.
+    coded: (bool, bool),
 }
 
 fn table(random: &mut StdRng, case: &Case, rows: usize) -> RecordBatch {
@@ -246,6 +264,7 @@ fn draw(seed: u64) -> (Case, StdRng) {
         always_spill: random.random_bool(0.35),
         constant_hash: random.random_bool(0.25),
         memory: if random.random_bool(0.15) { 20_000 } else { 1 << 30 },
+        coded: (random.random_bool(0.3), random.random_bool(0.3)),
     };
     use JoinKind::*;
     if matches!(kind, LeftAnti | RightAnti | LeftMark | RightMark) && random.random_bool(0.5) {
@@ -284,8 +303,8 @@ fn run(seed: u64, schedulers: &[Arc<Scheduler>]) -> Vec<String> {
     let (left_rows, right_rows) = if case.build_left { (few, many) } else { (many, few) };
     let request = JoinRequest {
         kind: case.kind,
-        left: given(&left, case.chunk_rows, left_rows),
-        right: given(&right, case.chunk_rows, right_rows),
+        left: given_as(&left, case.chunk_rows, left_rows, case.coded.0),
+        right: given_as(&right, case.chunk_rows, right_rows, case.coded.1),
         keys,
         residual,
         null_aware: case.null_aware,

@@ -4,7 +4,7 @@ use super::super::assemble::{Kept, kept};
 use super::super::hash_table::Table;
 use super::super::keys::KeyBatch;
 use super::{Joint, Method, Side};
-use crate::column::Chunk;
+use crate::column::{Chunk, Dictionary};
 use crate::error::Result;
 use crate::exec::Reservation;
 use arrow::array::ArrayRef;
@@ -19,6 +19,8 @@ pub(in crate::join) struct Block {
     pub(in crate::join) columns: Vec<ArrayRef>,
     pub(in crate::join) rows: usize,
     pub(in crate::join) table: Table,
+    /// Under which a dictionary remembers what its values matched here.
+    pub(in crate::join) memo: u64,
     /// Rows whose key is not NULL; none when that is all.
     pub(in crate::join) valid: Option<BooleanBuffer>,
     /// For a nested loop with keys.
@@ -129,7 +131,17 @@ impl Joint {
         let aware = cross.aware.is_some();
         let bits = |wanted: bool| wanted.then(|| Bits::new(rows));
         let tracks = self.tracks_build();
-        Block { columns, rows, table, valid, cross, matched: bits(tracks), unknown: bits(tracks && aware), _memory: memory }
+        Block {
+            columns,
+            rows,
+            table,
+            memo: Dictionary::key(),
+            valid,
+            cross,
+            matched: bits(tracks),
+            unknown: bits(tracks && aware),
+            _memory: memory,
+        }
     }
 
     /// The build rows that come out by themselves, once every probe row has met the block.

@@ -357,13 +357,14 @@ impl SinkTask for BuildTask {
         }
         joint.counters.build_rows.add(rows as u64);
         joint.seen.build_rows.store(true, Ordering::Relaxed);
-        let values = joint.build.keys.values(&chunk)?;
-        let keys = joint.build.keys.encode(&values, rows)?;
+        let key_columns = joint.build.keys.columns(&chunk)?;
+        let keys = joint.build.keys.encode(&key_columns, rows)?;
         if joint.assembler.shape.null_aware && keys.has_null() {
             joint.seen.build_null.store(true, Ordering::Relaxed);
         }
         let columns = chunk.stored(&joint.build.schema)?;
-        let filtered = joint.filters.iter().map(|(key, _)| values[*key].clone()).collect();
+        let stored = |(key, _): &(usize, _)| key_columns[*key].stored(joint.build.keys.key_type(*key));
+        let filtered = joint.filters.iter().map(stored).collect::<Result<_>>()?;
         let mut kept = Kept { columns, keys, filtered, rows, mask: 0 };
         if query.always_spill {
             joint.spill_more(true);
