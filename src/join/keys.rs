@@ -20,6 +20,7 @@ use crate::expr::ExprRef;
 use crate::expr::keys::KeyColumns;
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
+use datafusion_common::ScalarValue;
 use std::sync::Arc;
 
 /// One side's key expressions with the encoding that both sides share.
@@ -108,6 +109,14 @@ impl KeySide {
     /// Encodes values of the only key, such as those of a dictionary.
     pub(super) fn encode_values(&self, values: &ArrayRef) -> Result<KeyBatch> {
         self.columns.encode(&[Column::Flat(values.clone())], values.len())
+    }
+
+    /// The hash of the key with these values; none when one is NULL under `=`.
+    pub(super) fn hash_of(&self, values: &[ScalarValue]) -> Result<Option<u64>> {
+        let constant = |(value, data_type): (&ScalarValue, &DataType)| Column::constant(&value.cast_to(data_type)?, 1);
+        let columns = values.iter().zip(self.types.iter()).map(constant).collect::<Result<Vec<_>>>()?;
+        let key = self.columns.encode(&columns, 1)?;
+        Ok(key.is_valid(0).then(|| key.data.hash_row(0, false)))
     }
 
     /// Evaluates and encodes the keys of a chunk.

@@ -50,6 +50,7 @@ impl Planner<'_> {
             estimated_rows: rows_of(logical),
             left_filters,
             right_filters,
+            hot_keys: Vec::new(),
             forced: self.options.strategy,
             memory_limit: self.options.memory_limit,
             threads: self.options.threads,

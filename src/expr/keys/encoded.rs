@@ -128,6 +128,16 @@ impl KeyData {
         }
     }
 
+    /// The hash of one row's key; 0 when `constant`.
+    pub fn hash_row(&self, row: usize, constant: bool) -> u64 {
+        match self {
+            _ if constant => 0,
+            Self::Fixed64(keys) => hash::hash64(keys[row]),
+            Self::Fixed128(keys) => hash::hash128(keys[row]),
+            Self::Bytes(keys) => hash::hash_bytes(keys.row(row)),
+        }
+    }
+
     /// Whether the key of `row` equals that of `other_row` among keys of the same layout.
     pub fn equal(&self, row: usize, other: &Self, other_row: usize) -> bool {
         match (self, other) {

@@ -5,7 +5,7 @@
 
 use super::super::hash_table::NO_MATCH;
 use super::matching::Input;
-use super::spill::PartitionBuffer;
+use super::spill::{PartitionBuffer, Route};
 use super::{Block, CrossKeys, Joint, Matching, Method};
 use crate::column::{Chunk, Column, DictColumn, Selection};
 use crate::error::{Error, Result};
@@ -101,10 +101,10 @@ impl Joint {
         let rows = chunk.rows();
         let keys = self.probe.keys.keys(&chunk)?;
         let hashes = keys.data.hash(0, rows, query.constant_hash);
-        let partition = |row: usize| keys.is_valid(row).then(|| Self::partition(hashes[row], 0, self.partitions));
+        let route = |row: usize| if keys.is_valid(row) { Route::To(self.place(hashes[row])) } else { Route::Stay };
         let columns = chunk.stored(&self.probe.schema)?;
         let on = super::spill::Surroundings { query, metrics: &self.metrics };
-        let stay = buffer.route(&columns, rows, mask, partition, &self.probe_files, on)?;
+        let stay = buffer.route(&columns, rows, mask, route, &self.probe_files, on)?;
         if stay.len() == rows {
             return Ok(chunk);
         }

@@ -190,6 +190,11 @@ impl<K: Keys> Part<K> {
         NO_MATCH
     }
 
+    /// Where each key's rows start in the table's order, and where the last one's end.
+    pub(super) fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.directory.len() * 8 + self.keys.held() + self.starts.len() * 4
     }
