@@ -32,6 +32,7 @@ mod text;
 mod vector;
 
 pub use compile::{Slots, compile};
+pub use leaf::column;
 pub use predicate::Predicate;
 pub use scan::scan_predicate;
 pub use slot::ScalarSlot;
