@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   bound plan
+//!     grouping            ours: grouping() and grouping_id()
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
-//!     analyzer            DataFusion: grouping functions, type coercion
+//!     analyzer            DataFusion: type coercion
 //!     null_aware_in       ours: IN and NOT IN that the next step would get wrong
 //!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune; before
 //!                         each simplification ours folds the constants
@@ -29,6 +30,7 @@
 mod coercion;
 mod constants;
 pub mod estimate;
+mod grouping;
 mod join_order;
 pub mod subquery;
 
@@ -120,6 +122,8 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
     let config = configuration();
     let context =
         OptimizerContext::new_with_config_options(Arc::new(config.clone())).with_query_execution_start_time(options.now);
+    let plan = grouping::resolve(plan)?;
+    trace("grouping", &plan);
     let plan = coercion::floats_win(plan)?;
     trace("floats_win", &plan);
     let mut plan = Analyzer::new().execute_and_check(plan, &config, |plan, rule| trace(rule.name(), plan))?;

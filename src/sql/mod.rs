@@ -14,6 +14,7 @@
 mod arithmetic;
 mod bind;
 mod dialect;
+mod grouping;
 pub mod guard;
 mod limits;
 mod literal;

@@ -237,10 +237,8 @@ fn columns_of_one_name_can_be_ordered_by() {
 fn what_is_parsed_and_not_honoured_is_refused_by_name_and_position() {
     for (text, what, line, column) in [
         ("SELECT * FROM t TABLESAMPLE (10 PERCENT)", "TABLESAMPLE", 1, 17),
-        ("SELECT a, count(*) FROM t\nGROUP BY a WITH ROLLUP", "WITH ROLLUP", 2, 12),
-        ("SELECT a FROM t GROUP BY ROLLUP (a)", "ROLLUP", 1, 26),
-        ("SELECT a FROM t GROUP BY CUBE (a)", "CUBE", 1, 26),
-        ("SELECT a FROM t GROUP BY GROUPING SETS ((a), ())", "GROUPING SETS", 1, 26),
+        ("SELECT a, count(*) FROM t\nGROUP BY a WITH TOTALS", "WITH TOTALS", 2, 12),
+        ("SELECT a, count(*) FROM t\nGROUP BY ALL WITH CUBE", "WITH CUBE", 2, 14),
         ("SELECT * FROM t LATERAL VIEW explode(s) x AS y", "LATERAL VIEW", 1, 17),
         ("SELECT * FROM t SORT BY a", "SORT BY", 1, 17),
         ("SELECT * FROM t CLUSTER BY a", "CLUSTER BY", 1, 17),
