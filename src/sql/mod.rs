@@ -13,6 +13,7 @@
 
 mod arithmetic;
 mod bind;
+mod declaration;
 mod dialect;
 pub mod guard;
 mod limits;
