@@ -13,6 +13,7 @@
 
 mod arithmetic;
 mod bind;
+mod declaration;
 mod dialect;
 mod grouping;
 pub mod guard;

@@ -33,7 +33,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use column::ColumnCursor;
-pub use footer::{FileColumn, FileId, Footer};
+pub use footer::{FileColumn, FileId, Footer, Sorting};
 pub use page_index::PageZones;
 pub use row_group::RowGroup;
 pub use zones::{ColumnSummary, Zones};
