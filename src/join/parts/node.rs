@@ -21,8 +21,8 @@ const PARTITIONS: usize = 16;
 pub(in crate::join) struct PartJoinNode {
     info: NodeInfo,
     request: JoinRequest,
-    strategy: Strategy,
-    build_left: bool,
+    /// Without its verdicts: those are in the lines.
+    choice: Choice,
     plan: PartPlan,
     lines: Vec<String>,
 }
@@ -33,8 +33,8 @@ impl PartJoinNode {
         let keeps_order = choice.strategy == Strategy::SortMerge;
         let layout = Layout { parts: delivered(&request, &plan, keeps_order), ..Layout::default() };
         let info = NodeInfo::new(request.schema.clone(), request.estimated_rows).with_layout(layout);
-        let (strategy, build_left, lines) = (choice.strategy, choice.build_left, choice.lines());
-        Ok(Self { info, request, strategy, build_left, plan, lines })
+        let (choice, lines) = (Choice { verdicts: Vec::new(), ..choice.clone() }, choice.lines());
+        Ok(Self { info, request, choice, plan, lines })
     }
 
     /// Both inputs by parts.
@@ -46,7 +46,7 @@ impl PartJoinNode {
             left,
             right,
             request: self.request.clone(),
-            choice: Choice { strategy: self.strategy, build_left: self.build_left, verdicts: Vec::new() },
+            choice: self.choice.clone(),
             claimed: self.plan.sorted,
             parts: metrics.counter("parts", Unit::Count),
             metrics,
@@ -97,14 +97,14 @@ impl PlanNode for PartJoinNode {
     }
 
     fn name(&self) -> &'static str {
-        match self.strategy {
+        match self.choice.strategy {
             Strategy::SortMerge => "SortMergeJoin",
             _ => "PartitionedHashJoin",
         }
     }
 
     fn summary(&self) -> String {
-        let how = match (self.strategy, self.build_left) {
+        let how = match (self.choice.strategy, self.choice.build_left) {
             (Strategy::SortMerge, _) => String::new(),
             (_, true) => ", build left".to_owned(),
             (_, false) => ", build right".to_owned(),
