@@ -196,8 +196,7 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| {
             let wanted = text.to_ascii_lowercase();
             let found = AggregateStrategy::ALL.into_iter().find(|strategy| strategy.name() == wanted);
-            config.aggregate_strategy =
-                found.ok_or_else(|| Error::config(format!("unknown way to aggregate '{text}'")))?;
+            config.aggregate_strategy = found.ok_or_else(|| Error::config(format!("unknown way to aggregate '{text}'")))?;
             Ok(())
         },
         show: |config| config.aggregate_strategy.name().into(),

@@ -45,7 +45,11 @@ fn run(session: &Session, sql: &str) -> (Vec<String>, String) {
             for row in 0..batch.num_rows() {
                 let text = |values: &Values| {
                     let mut text = String::new();
-                    if values.is_null(row) { text.push_str("NULL") } else { values.text(row, &mut text) }
+                    if values.is_null(row) {
+                        text.push_str("NULL")
+                    } else {
+                        values.text(row, &mut text)
+                    }
                     text
                 };
                 rows.push(columns.iter().map(text).collect::<Vec<_>>().join("|"));
@@ -78,7 +82,11 @@ fn tables_bucketed_by_spark_are_joined_bucket_by_bucket() {
         let (rows, plan) = run(&session, sql);
         // Spark's own answer.
         assert_eq!(rows, ["834|1041516|o0|1098"]);
-        says(&plan, &["by 4 buckets", "parts 4", "4 buckets by Spark's hash", "8 buckets by Spark's hash"], &["switch", "warning"]);
+        says(
+            &plan,
+            &["by 4 buckets", "parts 4", "4 buckets by Spark's hash", "8 buckets by Spark's hash"],
+            &["switch", "warning"],
+        );
         // What was checked is remembered.
         assert_eq!(plan.contains("rows whose bucket was checked"), !again, "{plan}");
     }
@@ -275,7 +283,11 @@ fn case(seed: u64, counts: &mut BTreeMap<&'static str, usize>) {
     let semi = join.ends_with("SEMI JOIN") || join.ends_with("ANTI JOIN");
     let equals = if random.random_bool(0.2) { "<=>" } else { "=" };
     let also = ["", " AND l.v < r.v", " AND CAST(l.p AS BIGINT) = CAST(r.p AS BIGINT)"][random.random_range(0..3)];
-    let keys = if lies == (Lie::Partitioned, Lie::Partitioned) { format!("l.p {equals} r.p AND l.k {equals} r.k") } else { format!("l.k {equals} r.k") };
+    let keys = if lies == (Lie::Partitioned, Lie::Partitioned) {
+        format!("l.p {equals} r.p AND l.k {equals} r.k")
+    } else {
+        format!("l.k {equals} r.k")
+    };
     let columns = if semi { "l.k, l.v" } else { "l.k, l.v, r.k, r.v" };
     let chunk_rows = ["1", "7", "8192"][random.random_range(0..3)];
     let spill = if random.random_bool(0.2) { "true" } else { "false" };
@@ -283,7 +295,11 @@ fn case(seed: u64, counts: &mut BTreeMap<&'static str, usize>) {
     let aggregate = ["partition_wise", "streaming"][random.random_range(0..2)];
     let sql = |l: &str, r: &str, grouped: bool| {
         let query = format!("SELECT {columns} FROM {l} l {join} {r} r ON {keys}{also}");
-        if grouped { format!("SELECT l.k, count(*), max(l.v) FROM {l} l {join} {r} r ON {keys}{also} GROUP BY l.k") } else { query }
+        if grouped {
+            format!("SELECT l.k, count(*), max(l.v) FROM {l} l {join} {r} r ON {keys}{also} GROUP BY l.k")
+        } else {
+            query
+        }
     };
     for (name, value) in [("skep.join.strategy", "nested_loop"), ("skep.aggregate.strategy", "hash")] {
         session.set(name, value).unwrap();

@@ -128,12 +128,13 @@ pub fn choose(request: &AggregateRequest) -> Choice {
         Ok(apart) => Verdict::Fits { cost: part_cost(apart, ROW_NS.0), uses: apart.facts.clone() },
     };
     let hash = Verdict::Fits { cost: rows * row_ns * 1e-9, uses: Vec::new() };
-    let verdicts =
-        vec![(Strategy::Streaming, streaming), (Strategy::PartitionWise, partition_wise), (Strategy::Hash, hash)];
-    let fitting = || verdicts.iter().filter_map(|(strategy, verdict)| match verdict {
-        Verdict::Fits { cost, .. } => Some((*strategy, *cost)),
-        Verdict::Rejected { .. } => None,
-    });
+    let verdicts = vec![(Strategy::Streaming, streaming), (Strategy::PartitionWise, partition_wise), (Strategy::Hash, hash)];
+    let fitting = || {
+        verdicts.iter().filter_map(|(strategy, verdict)| match verdict {
+            Verdict::Fits { cost, .. } => Some((*strategy, *cost)),
+            Verdict::Rejected { .. } => None,
+        })
+    };
     let preferred = fitting().map(|(strategy, _)| strategy).find(|strategy| Some(*strategy) == request.preferred);
     let cheapest = || fitting().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(Strategy::Hash, |(strategy, _)| strategy);
     let strategy = preferred.unwrap_or_else(cheapest);

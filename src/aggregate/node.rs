@@ -132,7 +132,10 @@ impl AggregateNode {
         let Some(input) = self.input.build_parts(builder, parting)? else { return Ok(None) };
         let requires = input.requires().to_vec();
         let parts = self.info.metrics.counter("parts", Unit::Count);
-        Ok(Some((Arc::new(AggregateParts { input, like: self.input.clone(), node: self.on(self.input.clone()), parts }), requires)))
+        Ok(Some((
+            Arc::new(AggregateParts { input, like: self.input.clone(), node: self.on(self.input.clone()), parts }),
+            requires,
+        )))
     }
 }
 

@@ -107,7 +107,9 @@ fn by_ranges(request: &JoinRequest, columns: &[(usize, usize, &JoinKey)]) -> Res
     let mut best: Option<PartPlan> = None;
     let mut reason = "the keys' types are not cut into ranges".to_owned();
     for &(left_column, right_column, key) in columns {
-        let (Some(left_zones), Some(right_zones)) = (left_map.zones(left_column), right_map.zones(right_column)) else { continue };
+        let (Some(left_zones), Some(right_zones)) = (left_map.zones(left_column), right_map.zones(right_column)) else {
+            continue;
+        };
         let cutting = match zones::cut(&[&left_zones, &right_zones], request.threads) {
             Ok(cutting) => cutting,
             Err(words) => {
@@ -128,12 +130,11 @@ fn by_ranges(request: &JoinRequest, columns: &[(usize, usize, &JoinKey)]) -> Res
             text: format!("{side} has bounds of {name} in {} row groups", zones.zones.len()),
             evidence: Evidence::FooterChecked,
         };
-        let mut facts = vec![
-            zone_fact("left", &left_zones, key.left.describe()),
-            zone_fact("right", &right_zones, key.right.describe()),
-        ];
+        let mut facts =
+            vec![zone_fact("left", &left_zones, key.left.describe()), zone_fact("right", &right_zones, key.right.describe())];
         if cutting.straddling > 0 {
-            let text = format!("{} row groups straddle cuts: rows are read {:.2} times", cutting.straddling, cutting.amplification);
+            let text =
+                format!("{} row groups straddle cuts: rows are read {:.2} times", cutting.straddling, cutting.amplification);
             facts.push(Fact { text, evidence: Evidence::FooterChecked });
         }
         let orders = [("left", left_map.sorted(left_column)), ("right", right_map.sorted(right_column))];

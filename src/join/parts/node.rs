@@ -187,7 +187,8 @@ impl PartSource for JoinParts {
                     let stream = stream.clone();
                     Order { claimed: self.claimed, place: Arc::new(move |morsel| stream.place(morsel)) }
                 };
-                let node = SortMergeNode::new(request, &self.choice)?.of_part(&self.metrics, place(&self.left), place(&self.right));
+                let node =
+                    SortMergeNode::new(request, &self.choice)?.of_part(&self.metrics, place(&self.left), place(&self.right));
                 node.build(&mut builder)?
             }
             _ => {

@@ -175,11 +175,10 @@ impl SortTask {
         if *before == morsel {
             return Ok(false);
         }
-        let one = |columns: &[ArrayRef], at: usize| {
-            self.sorted.rows(columns.iter().map(|column| column.slice(at, 1)).collect(), 1)
-        };
+        let one =
+            |columns: &[ArrayRef], at: usize| self.sorted.rows(columns.iter().map(|column| column.slice(at, 1)).collect(), 1);
         let end = last.first().map_or(0, |column| column.len().saturating_sub(1));
-        Ok(one(last, end)?.key(0) > one(columns, 0)?.key(0))
+        Ok(one(last.as_slice(), end)?.key(0) > one(columns, 0)?.key(0))
     }
 
     fn spill(&mut self, query: &QueryContext) -> Result<()> {

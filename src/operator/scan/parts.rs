@@ -246,8 +246,10 @@ impl PartCursor {
         if let (Some((min, max)), Some((low, high))) = (ends(&keys), zone.ends())
             && (min < *low || max > *high)
         {
-            return Err(Error::data(format!("the bounds in its footer are wrong: keys from {min} to {max}, not {low} to {high}"))
-                .with_hint("the file must be written again: reading would skip rows that its bounds rule out"));
+            return Err(Error::data(format!(
+                "the bounds in its footer are wrong: keys from {min} to {max}, not {low} to {high}"
+            ))
+            .with_hint("the file must be written again: reading would skip rows that its bounds rule out"));
         }
         if !piece.some {
             return Ok(Step::Chunk(chunk));
