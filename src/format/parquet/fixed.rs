@@ -11,8 +11,11 @@
 //!
 //! Cost: a load and a store a value, plus unpacking the code. NULL rows are spread afterwards.
 
+use super::delta::DeltaReader;
+use super::delta_bytes::PrefixReader;
 use super::hybrid::Hybrid;
 use super::kind::Kind;
+use super::split::SplitReader;
 use super::values::{Values, spread, too_short};
 use crate::column::Column;
 use crate::error::{Error, Result};
@@ -30,6 +33,7 @@ const EPOCH_JULIAN_DAY: i64 = 2_440_588;
 /// How stored bytes become an Arrow value.
 trait Fixed: Copy + Send + 'static {
     type Native: ArrowNativeType;
+    const STORED: Stored;
 
     /// Bytes a value takes in the file.
     fn width(self) -> usize;
@@ -38,12 +42,21 @@ trait Fixed: Copy + Send + 'static {
     fn read(self, bytes: &[u8]) -> Self::Native;
 }
 
+/// What the file's type is, which decides the encodings it may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    Integer,
+    Float,
+    Bytes,
+}
+
 macro_rules! fixed {
-    ($name:ident: $raw:ty => $native:ty, |$value:ident| $convert:expr) => {
+    ($name:ident: $stored:ident $raw:ty => $native:ty, |$value:ident| $convert:expr) => {
         #[derive(Clone, Copy)]
         struct $name;
         impl Fixed for $name {
             type Native = $native;
+            const STORED: Stored = Stored::$stored;
             #[inline(always)]
             fn width(self) -> usize {
                 size_of::<$raw>()
@@ -59,27 +72,28 @@ macro_rules! fixed {
     };
 }
 
-fixed!(Int32: i32 => i32, |value| value);
-fixed!(Int32To8: i32 => i8, |value| value as i8);
-fixed!(Int32To16: i32 => i16, |value| value as i16);
-fixed!(Int32To64: i32 => i64, |value| i64::from(value));
-fixed!(Int32To128: i32 => i128, |value| i128::from(value));
-fixed!(Unsigned8To16: i32 => i16, |value| i16::from(value as u8));
-fixed!(Unsigned16To32: i32 => i32, |value| i32::from(value as u16));
-fixed!(Unsigned32To64: u32 => i64, |value| i64::from(value));
-fixed!(Int64: i64 => i64, |value| value);
-fixed!(Int64To128: i64 => i128, |value| i128::from(value));
-fixed!(Unsigned64To128: u64 => i128, |value| i128::from(value));
-fixed!(MillisToMicros: i64 => i64, |value| value.saturating_mul(1000));
-fixed!(NanosToMicros: i64 => i64, |value| value.div_euclid(1000));
-fixed!(Float32: f32 => f32, |value| value);
-fixed!(Float64: f64 => f64, |value| value);
+fixed!(Int32: Integer i32 => i32, |value| value);
+fixed!(Int32To8: Integer i32 => i8, |value| value as i8);
+fixed!(Int32To16: Integer i32 => i16, |value| value as i16);
+fixed!(Int32To64: Integer i32 => i64, |value| i64::from(value));
+fixed!(Int32To128: Integer i32 => i128, |value| i128::from(value));
+fixed!(Unsigned8To16: Integer i32 => i16, |value| i16::from(value as u8));
+fixed!(Unsigned16To32: Integer i32 => i32, |value| i32::from(value as u16));
+fixed!(Unsigned32To64: Integer u32 => i64, |value| i64::from(value));
+fixed!(Int64: Integer i64 => i64, |value| value);
+fixed!(Int64To128: Integer i64 => i128, |value| i128::from(value));
+fixed!(Unsigned64To128: Integer u64 => i128, |value| i128::from(value));
+fixed!(MillisToMicros: Integer i64 => i64, |value| value.saturating_mul(1000));
+fixed!(NanosToMicros: Integer i64 => i64, |value| value.div_euclid(1000));
+fixed!(Float32: Float f32 => f32, |value| value);
+fixed!(Float64: Float f64 => f64, |value| value);
 
 #[derive(Clone, Copy)]
 struct Float16;
 
 impl Fixed for Float16 {
     type Native = f32;
+    const STORED: Stored = Stored::Bytes;
 
     fn width(self) -> usize {
         2
@@ -96,6 +110,7 @@ struct Int96;
 
 impl Fixed for Int96 {
     type Native = i64;
+    const STORED: Stored = Stored::Bytes;
 
     fn width(self) -> usize {
         12
@@ -116,6 +131,7 @@ struct BigEndian64(usize);
 
 impl Fixed for BigEndian64 {
     type Native = i64;
+    const STORED: Stored = Stored::Bytes;
 
     fn width(self) -> usize {
         self.0
@@ -124,6 +140,7 @@ impl Fixed for BigEndian64 {
     #[inline(always)]
     fn read(self, bytes: &[u8]) -> i64 {
         let sign = if bytes[0] & 0x80 == 0 { 0 } else { -1 };
+        // Of more than 8 bytes, which up to 18 digits do not need, the first fall out.
         bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte))
     }
 }
@@ -133,6 +150,7 @@ struct BigEndian128(usize);
 
 impl Fixed for BigEndian128 {
     type Native = i128;
+    const STORED: Stored = Stored::Bytes;
 
     fn width(self) -> usize {
         self.0
@@ -178,17 +196,31 @@ struct FixedValues<F: Fixed> {
     page: FixedPage,
     out: Vec<F::Native>,
     codes: Vec<u32>,
+    numbers: Vec<i64>,
+    raw: Vec<u8>,
 }
 
 enum FixedPage {
     Plain { data: Bytes, at: usize },
     Codes(Hybrid),
+    Deltas(DeltaReader),
+    Prefixes(PrefixReader),
+    Split(SplitReader),
 }
 
 impl<F: Fixed> FixedValues<F> {
     fn boxed(fixed: F, data_type: DataType) -> Box<dyn Values> {
         let page = FixedPage::Plain { data: Bytes::new(), at: 0 };
-        Box::new(Self { fixed, data_type, dictionary: None, page, out: Vec::new(), codes: Vec::new() })
+        Box::new(Self {
+            fixed,
+            data_type,
+            dictionary: None,
+            page,
+            out: Vec::new(),
+            codes: Vec::new(),
+            numbers: Vec::new(),
+            raw: Vec::new(),
+        })
     }
 }
 
@@ -204,6 +236,9 @@ impl<F: Fixed> Values for FixedValues<F> {
         self.page = match encoding {
             Encoding::PLAIN => FixedPage::Plain { data, at: 0 },
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => FixedPage::Codes(Hybrid::with_width_byte(data)?),
+            Encoding::DELTA_BINARY_PACKED if F::STORED == Stored::Integer => FixedPage::Deltas(DeltaReader::new(data)?),
+            Encoding::DELTA_BYTE_ARRAY if F::STORED == Stored::Bytes => FixedPage::Prefixes(PrefixReader::new(data)?),
+            Encoding::BYTE_STREAM_SPLIT => FixedPage::Split(SplitReader::new(data, self.fixed.width())),
             other => return Err(Error::unsupported(format!("a column in {other} encoding"))),
         };
         Ok(())
@@ -230,6 +265,31 @@ impl<F: Fixed> Values for FixedValues<F> {
                 self.out.extend(self.codes.iter().map(|code| unsafe { *dictionary.get_unchecked(*code as usize) }));
             }
             FixedPage::Codes(_) => {}
+            FixedPage::Deltas(deltas) => {
+                if count > deltas.left() {
+                    return Err(too_short());
+                }
+                self.numbers.resize(count, 0);
+                deltas.read(&mut self.numbers)?;
+                let (fixed, width) = (self.fixed, self.fixed.width());
+                self.out.extend(self.numbers.iter().map(|number| fixed.read(&number.to_le_bytes()[..width])));
+            }
+            FixedPage::Prefixes(values) => {
+                let (fixed, out) = (self.fixed, &mut self.out);
+                values.read(count, |value| {
+                    if value.len() != fixed.width() {
+                        return Err(Error::data("a value of another length than its type"));
+                    }
+                    out.push(fixed.read(value));
+                    Ok(())
+                })?;
+            }
+            FixedPage::Split(values) => {
+                let fixed = self.fixed;
+                self.raw.clear();
+                values.read(count, &mut self.raw)?;
+                self.out.extend(self.raw.chunks_exact(fixed.width()).map(|value| fixed.read(value)));
+            }
         }
         if let Some(valid) = valid {
             spread(&mut self.out, start, rows, valid);
@@ -241,6 +301,9 @@ impl<F: Fixed> Values for FixedValues<F> {
         match &mut self.page {
             FixedPage::Plain { at, .. } => *at = count.saturating_mul(self.fixed.width()).saturating_add(*at),
             FixedPage::Codes(codes) => codes.skip(count)?,
+            FixedPage::Deltas(deltas) => deltas.skip(count)?,
+            FixedPage::Prefixes(values) => values.skip(count)?,
+            FixedPage::Split(values) => values.skip(count),
         }
         Ok(())
     }

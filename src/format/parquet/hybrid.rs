@@ -210,7 +210,7 @@ fn unpack(data: &[u8], width: usize, first: usize, out: &mut [u32]) {
 }
 
 /// Unpacks whole groups of 8 from group number `group` on. Missing bytes count as zero.
-fn unpack_groups(data: &[u8], width: usize, group: usize, out: &mut [u32]) {
+pub(super) fn unpack_groups(data: &[u8], width: usize, group: usize, out: &mut [u32]) {
     macro_rules! by_width {
         ($($width:literal)*) => {
             match width {

@@ -84,8 +84,8 @@ pub(super) fn kind(descriptor: &ColumnDescriptor, arrow: &DataType) -> Option<Ki
         (Physical::FIXED_LEN_BYTE_ARRAY, DataType::FixedSizeBinary(_)) => Kind::Bytes(Some(length?)),
         (Physical::FIXED_LEN_BYTE_ARRAY, DataType::Float16) if length == Some(2) => Kind::Float16To32,
         (Physical::FIXED_LEN_BYTE_ARRAY, DataType::Decimal128(precision, _)) => match length? {
-            1..=8 if *precision <= NARROW_DIGITS => Kind::FixedTo64(length?),
-            9..=16 if *precision > NARROW_DIGITS => Kind::FixedTo128(length?),
+            1..=16 if *precision <= NARROW_DIGITS => Kind::FixedTo64(length?),
+            1..=16 => Kind::FixedTo128(length?),
             _ => return None,
         },
         _ => return None,

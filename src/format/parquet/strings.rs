@@ -10,12 +10,13 @@
 //!           └─ view: 5 hello0000000   └─ view: 17 "a lo" page offset
 //! ```
 //!
-//! Cost: a load, a mask and a store a string; UTF-8 is checked once a page, by one pass that sees
-//! whether it is all ASCII, or string by string where not. NULL rows get any view.
+//! Cost: a load, a mask and a store a string. NULL rows get any view. Pages that are not in dictionary
+//! coding are [`ValuePage`]s.
 
 use super::fixed::{check_codes, no_dictionary};
 use super::hybrid::Hybrid;
-use super::values::{Values, spread, too_short};
+use super::string_pages::{INLINE_BYTES_MAX, ValuePage};
+use super::values::{Values, spread};
 use crate::column::{Column, DictColumn, Dictionary};
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
@@ -23,9 +24,6 @@ use ::parquet::basic::Encoding;
 use arrow::array::{ArrayRef, BinaryViewArray, StringViewArray, UInt32Array};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use std::sync::Arc;
-
-/// Strings of at most this many bytes lie in their view.
-const INLINE_BYTES_MAX: usize = 12;
 
 /// Decodes strings (`utf8`) or bytes, of a fixed `length` or with the length before each.
 pub(super) struct StringValues {
@@ -39,17 +37,8 @@ pub(super) struct StringValues {
 
 enum StringPage {
     None,
-    Plain(PlainPage),
     Codes(Hybrid),
-}
-
-struct PlainPage {
-    data: Bytes,
-    at: usize,
-    /// Whether strings still have to be checked one by one.
-    check: bool,
-    /// The number of this page among the window's buffers.
-    buffer: Option<u32>,
+    Values(ValuePage),
 }
 
 /// The rows gathered so far: codes until the first plain page, views from then on.
@@ -68,7 +57,7 @@ impl StringValues {
 
     fn array(&self, views: ScalarBuffer<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> ArrayRef {
         if self.utf8 {
-            // SAFETY: every view was made by `PlainPage::read`, which has checked that it lies in its
+            // SAFETY: every view was made by `ValuePage::read`, which has checked that it lies in its
             // buffer and is valid UTF-8, or is zero (an empty string), or sits under a NULL.
             Arc::new(unsafe { StringViewArray::new_unchecked(views, buffers, nulls) })
         } else {
@@ -78,82 +67,11 @@ impl StringValues {
     }
 }
 
-impl PlainPage {
-    fn new(data: Bytes, utf8: bool) -> Self {
-        let check = utf8 && !data.is_ascii();
-        Self { data, at: 0, check, buffer: None }
-    }
-
-    /// Start and end of the next string, and the first 16 bytes at its length.
-    #[inline(always)]
-    fn next(&self, length: Option<usize>) -> Result<(usize, usize, u128)> {
-        let rest = self.data.get(self.at..).ok_or_else(too_short)?;
-        let (start, len, head) = match length {
-            Some(len) => (self.at, len, {
-                let mut head = [0u8; 16];
-                let known = rest.len().min(len).min(12);
-                head[..4].copy_from_slice(&(len as u32).to_le_bytes());
-                head[4..4 + known].copy_from_slice(&rest[..known]);
-                u128::from_le_bytes(head)
-            }),
-            None => {
-                let head = match rest.first_chunk::<16>() {
-                    Some(head) => u128::from_le_bytes(*head),
-                    None if rest.len() >= 4 => {
-                        let mut head = [0u8; 16];
-                        head[..rest.len()].copy_from_slice(rest);
-                        u128::from_le_bytes(head)
-                    }
-                    None => return Err(too_short()),
-                };
-                (self.at + 4, head as u32 as usize, head)
-            }
-        };
-        match start.checked_add(len) {
-            Some(end) if end <= self.data.len() => Ok((start, end, head)),
-            _ => Err(too_short()),
-        }
-    }
-
-    /// Appends the views of the next `count` strings. `buffer` is this page's number.
-    fn read(&mut self, count: usize, length: Option<usize>, buffer: u32, views: &mut Vec<u128>) -> Result<()> {
-        views.reserve(count.min(self.data.len() + 1));
-        for _ in 0..count {
-            let (start, end, head) = self.next(length)?;
-            let len = end - start;
-            if self.check && std::str::from_utf8(&self.data[start..end]).is_err() {
-                return Err(Error::data("a string is not valid UTF-8"));
-            }
-            views.push(if len <= INLINE_BYTES_MAX {
-                head & (u128::MAX >> (8 * (INLINE_BYTES_MAX - len)))
-            } else {
-                // Pages are at most 2 GiB, so the offset fits.
-                (head & u128::from(u64::MAX)) | u128::from(buffer) << 64 | (start as u128) << 96
-            });
-            self.at = end;
-        }
-        Ok(())
-    }
-
-    fn skip(&mut self, count: usize, length: Option<usize>) -> Result<()> {
-        match length {
-            Some(len) => self.at = count.saturating_mul(len).saturating_add(self.at),
-            None => {
-                for _ in 0..count {
-                    let rest = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<4>).ok_or_else(too_short)?;
-                    self.at = self.at.saturating_add(4 + u32::from_le_bytes(*rest) as usize);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Values for StringValues {
     fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()> {
         let buffer = Buffer::from(data.clone());
-        let mut views = Vec::new();
-        PlainPage::new(data, self.utf8).read(count, self.length, 0, &mut views)?;
+        let (mut views, mut buffers) = (Vec::new(), Vec::new());
+        ValuePage::new(Encoding::PLAIN, data, self.length, self.utf8)?.read(count, &mut buffers, &mut views)?;
         let views = ScalarBuffer::from(views);
         let array = self.array(views.clone(), vec![buffer.clone()], None);
         self.dictionary = Some((Arc::new(Dictionary::new(array)), views, buffer));
@@ -162,9 +80,8 @@ impl Values for StringValues {
 
     fn begin(&mut self, encoding: Encoding, data: Bytes) -> Result<()> {
         self.page = match encoding {
-            Encoding::PLAIN => StringPage::Plain(PlainPage::new(data, self.utf8)),
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => StringPage::Codes(Hybrid::with_width_byte(data)?),
-            other => return Err(Error::unsupported(format!("a column in {other} encoding"))),
+            other => StringPage::Values(ValuePage::new(other, data, self.length, self.utf8)?),
         };
         Ok(())
     }
@@ -199,18 +116,14 @@ impl Values for StringValues {
                 }
                 Ok(())
             }
-            StringPage::Plain(page) => {
+            StringPage::Values(page) => {
                 if self.window.views.is_none() {
                     self.window.codes_to_views(self.dictionary.as_ref());
                 }
                 let Window { views, buffers, .. } = &mut self.window;
                 let views = views.get_or_insert_default();
-                let buffer = *page.buffer.get_or_insert_with(|| {
-                    buffers.push(Buffer::from(page.data.clone()));
-                    buffers.len() as u32 - 1
-                });
                 let start = views.len();
-                page.read(count, self.length, buffer, views)?;
+                page.read(count, buffers, views)?;
                 if let Some(valid) = valid {
                     spread(views, start, rows, valid);
                 }
@@ -222,14 +135,14 @@ impl Values for StringValues {
     fn skip(&mut self, count: usize) -> Result<()> {
         match &mut self.page {
             StringPage::None => Ok(()),
-            StringPage::Plain(page) => page.skip(count, self.length),
+            StringPage::Values(page) => page.skip(count),
             StringPage::Codes(codes) => codes.skip(count),
         }
     }
 
     fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<Column> {
-        if let StringPage::Plain(page) = &mut self.page {
-            page.buffer = None;
+        if let StringPage::Values(page) = &mut self.page {
+            page.leave_window();
         }
         let mut window = std::mem::take(&mut self.window);
         match (window.views.take(), &self.dictionary) {

@@ -5,9 +5,8 @@ use crate::column::{Column, to_storage_type};
 use crate::error::{ErrorKind, Result};
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use ::parquet::basic::{Compression, Encoding, ZstdLevel};
+use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
-use ::parquet::schema::types::ColumnPath;
 use arrow::array::*;
 use arrow::compute;
 use arrow::datatypes::*;
@@ -97,7 +96,7 @@ fn unsigned_nanos(ints: &ArrayRef) -> ArrayRef {
     compute::cast(&nanos, &DataType::Timestamp(TimeUnit::Nanosecond, None)).unwrap()
 }
 
-fn write(path: &Path, batches: &[RecordBatch], properties: WriterPropertiesBuilder) {
+pub(super) fn write(path: &Path, batches: &[RecordBatch], properties: WriterPropertiesBuilder) {
     let file = File::create(path).unwrap();
     let mut writer = ArrowWriter::try_new(file, batches[0].schema(), Some(properties.build())).unwrap();
     for batch in batches {
@@ -126,7 +125,7 @@ fn oracle(path: &Path, footer: &Footer) -> Vec<Vec<ArrayRef>> {
 }
 
 /// Reads and skips at random places and compares what is read.
-fn check(path: &Path, seed: u64) {
+pub(super) fn check(path: &Path, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let (_, footer) = Footer::open(path).unwrap();
     let path: Arc<Path> = path.into();
@@ -155,7 +154,7 @@ fn check(path: &Path, seed: u64) {
     }
 }
 
-fn nulls(pattern: usize) -> Box<dyn Fn(usize) -> bool> {
+pub(super) fn nulls(pattern: usize) -> Box<dyn Fn(usize) -> bool> {
     match pattern {
         0 => Box::new(|_| false),
         1 => Box::new(|row| row.wrapping_mul(0x9e37_79b9) % 7 < 2),
@@ -192,20 +191,6 @@ fn reads_what_the_crate_reads() {
             }
         }
     }
-}
-
-#[test]
-fn other_encodings_go_through_the_crate() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("delta.parquet");
-    let properties = WriterProperties::builder()
-        .set_dictionary_enabled(false)
-        .set_column_encoding(ColumnPath::from("i64"), Encoding::DELTA_BINARY_PACKED)
-        .set_column_encoding(ColumnPath::from("long"), Encoding::DELTA_BYTE_ARRAY)
-        .set_column_encoding(ColumnPath::from("short"), Encoding::DELTA_LENGTH_BYTE_ARRAY)
-        .set_column_encoding(ColumnPath::from("f64"), Encoding::BYTE_STREAM_SPLIT);
-    write(&path, &[batch(1000, &nulls(1), 5)], properties);
-    check(&path, 5);
 }
 
 #[test]
