@@ -13,7 +13,7 @@
 //! Cost: two additions and the unpacking a value. NULLs are not here. Format: Apache Parquet,
 //! Encodings, "Delta Encoding"; Lemire and Boytsov, Decoding billions of integers per second, 2015.
 
-use super::hybrid::unpack_groups;
+use super::unpack::unpack_groups;
 use super::values::too_short;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
@@ -45,7 +45,7 @@ pub(super) struct DeltaReader {
     groups: usize,
     width: usize,
     /// Differences unpacked and not used yet: `group[used..filled]`.
-    group: [u64; GROUP],
+    group: Box<[u64; GROUP]>,
     used: usize,
     filled: usize,
 }
@@ -77,7 +77,7 @@ impl DeltaReader {
             miniblock: miniblocks as usize,
             groups: 0,
             width: 0,
-            group: [0; GROUP],
+            group: Box::new([0; GROUP]),
             used: 0,
             filled: 0,
             data,

@@ -135,7 +135,7 @@ fn properties(batch: &RecordBatch, round: usize) -> WriterPropertiesBuilder {
         .set_writer_version(version)
         .set_compression(codecs()[round % 7])
         .set_dictionary_enabled(false)
-        .set_data_page_row_count_limit([1, 90, 700, 20_000][round % 4].max(if round % 8 == 0 { 1 } else { 30 }))
+        .set_data_page_row_count_limit([1, 90, 700, 20_000][round % 4].max(if round.is_multiple_of(8) { 1 } else { 30 }))
         .set_write_batch_size(64);
     for field in batch.schema().fields() {
         let encodings = encodings(field.name());
@@ -151,14 +151,14 @@ fn every_encoding_is_read_as_the_crate_reads_it() {
     let path = directory.path().join("encodings.parquet");
     let mut seen = HashSet::new();
     // 3 encodings, 4 patterns, 7 shapes and 7 codecs: each pair meets in 84 rounds.
-    for round in 0..84 {
+    for round in 0..84usize {
         let seed = 1000 + round as u64;
         println!("round {round}, seed {seed}");
         let mut random = StdRng::seed_from_u64(seed);
-        let rows = if round % 8 == 0 { 40 } else { random.random_range(1..1500) };
+        let rows = if round.is_multiple_of(8) { 40 } else { random.random_range(1..1500) };
         let batch = batch(&numbers(round % 7, rows, &mut random), &nulls(round / 2 % 4));
         let _ = std::fs::remove_file(&path);
-        write(&path, &[batch.clone()], properties(&batch, round));
+        write(&path, std::slice::from_ref(&batch), properties(&batch, round));
         check(&path, seed);
         let (_, footer) = Footer::open(&path).unwrap();
         assert!(footer.columns().iter().all(|column| column.kind.is_some()), "all are decoded here");
@@ -268,6 +268,32 @@ fn selections_read_what_a_filter_leaves() -> Result<()> {
             let name = &footer.columns()[column].name;
             assert_eq!(&compute::concat(&parts).unwrap(), &expected, "column {name}, seed {seed}");
         }
+    }
+    Ok(())
+}
+
+/// Runs longer than a window are passed on as one value.
+#[test]
+fn long_runs_are_constants() -> Result<()> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("runs.parquet");
+    let number = |row: usize| (row / 1000) as i64;
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((0..5000).map(number)));
+    let text: ArrayRef = Arc::new(StringArray::from_iter_values((0..5000).map(|row| format!("the value is {}", number(row)))));
+    let columns = [("i64", numbers, false), ("text", text, false)];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    write(&path, &[batch], WriterProperties::builder().set_data_page_row_count_limit(300).set_write_batch_size(100));
+    check(&path, 1);
+    let (_, footer) = Footer::open(&path)?;
+    let path: Arc<Path> = path.into();
+    for column in [0, 1] {
+        let mut cursor = RowGroup::open(&path, &footer, 0, 0..5000, false)?.open_columns(&[column])?.0.remove(0);
+        cursor.skip(100);
+        let forms: Vec<bool> = (0..10)
+            .map(|_| cursor.read(450).map(|column| matches!(column, crate::column::Column::Const(_, 450))))
+            .collect::<Result<_>>()?;
+        // 100..550 and 550..1000 lie in one run, 1000..1450 and 1450..1900 too, 1900..2350 does not, ..
+        assert_eq!(forms, [true, true, true, true, false, true, false, true, false, true], "column {column}");
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Numbers, dates, decimals: values of a fixed width.
 //!
 //! Problem: bring plain or dictionary-coded values of a page to one Arrow buffer. Plain values are
-//! converted in one pass; the dictionary is converted once, and codes gather from it after one check
-//! that the largest code is in range.
+//! converted in one pass; codes gather from the dictionary after one check that the largest is in
+//! range. A window that is one run of a code becomes a constant.
 //!
 //! ```text
-//!   dictionary page ─convert─> [v0 v1 v2 ..]
+//!   dictionary page             [v0 v1 v2 ..]
 //!   codes            2 0 1 2 ──gather──────> v2 v0 v1 v2
 //! ```
 //!
@@ -192,19 +192,62 @@ pub(super) fn fixed_values(kind: Kind, data_type: DataType) -> Option<Box<dyn Va
 struct FixedValues<F: Fixed> {
     fixed: F,
     data_type: DataType,
-    dictionary: Option<Vec<F::Native>>,
+    dictionary: Option<FixedDictionary<F>>,
     page: FixedPage,
+    /// The window so far is one value, repeated: its code and the rows.
+    constant: Option<(u32, usize)>,
     out: Vec<F::Native>,
     codes: Vec<u32>,
     numbers: Vec<i64>,
     raw: Vec<u8>,
 }
 
+/// The values of a dictionary.
+enum FixedDictionary<F: Fixed> {
+    /// As they are in the page, and their number: numbers are converted as they are gathered.
+    Stored(Bytes, usize),
+    Converted(Vec<F::Native>),
+}
+
+impl<F: Fixed> FixedDictionary<F> {
+    fn new(fixed: F, data: &Bytes, count: usize) -> Result<Self> {
+        let width = fixed.width();
+        let bytes = count.checked_mul(width).filter(|bytes| *bytes <= data.len()).ok_or_else(too_short)?;
+        Ok(match F::STORED {
+            Stored::Integer | Stored::Float => Self::Stored(data.slice(..bytes), count),
+            Stored::Bytes => Self::Converted(data[..bytes].chunks_exact(width).map(|value| fixed.read(value)).collect()),
+        })
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Stored(_, count) => *count,
+            Self::Converted(values) => values.len(),
+        }
+    }
+
+    /// Appends the values of `codes`, the largest of which is `largest`.
+    fn gather(&self, fixed: F, codes: &[u32], largest: u32, out: &mut Vec<F::Native>) -> Result<()> {
+        check_code(codes, largest, self.len())?;
+        match self {
+            Self::Stored(data, _) => {
+                let (data, width) = (&data[..], fixed.width());
+                // SAFETY: every code is below the number of values, each of `width` bytes.
+                let value = |code: &u32| unsafe { data.get_unchecked(*code as usize * width..(*code as usize + 1) * width) };
+                out.extend(codes.iter().map(|code| fixed.read(value(code))));
+            }
+            // SAFETY: every code is below the number of values.
+            Self::Converted(values) => out.extend(codes.iter().map(|code| unsafe { *values.get_unchecked(*code as usize) })),
+        }
+        Ok(())
+    }
+}
+
 enum FixedPage {
     Plain { data: Bytes, at: usize },
     Codes(Hybrid),
     Deltas(DeltaReader),
-    Prefixes(PrefixReader),
+    Prefixes(Box<PrefixReader>),
     Split(SplitReader),
 }
 
@@ -216,6 +259,7 @@ impl<F: Fixed> FixedValues<F> {
             data_type,
             dictionary: None,
             page,
+            constant: None,
             out: Vec::new(),
             codes: Vec::new(),
             numbers: Vec::new(),
@@ -226,9 +270,7 @@ impl<F: Fixed> FixedValues<F> {
 
 impl<F: Fixed> Values for FixedValues<F> {
     fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()> {
-        let width = self.fixed.width();
-        let bytes = count.checked_mul(width).filter(|bytes| *bytes <= data.len()).ok_or_else(too_short)?;
-        self.dictionary = Some(data[..bytes].chunks_exact(width).map(|value| self.fixed.read(value)).collect());
+        self.dictionary = Some(FixedDictionary::new(self.fixed, &data, count)?);
         Ok(())
     }
 
@@ -237,7 +279,7 @@ impl<F: Fixed> Values for FixedValues<F> {
             Encoding::PLAIN => FixedPage::Plain { data, at: 0 },
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => FixedPage::Codes(Hybrid::with_width_byte(data)?),
             Encoding::DELTA_BINARY_PACKED if F::STORED == Stored::Integer => FixedPage::Deltas(DeltaReader::new(data)?),
-            Encoding::DELTA_BYTE_ARRAY if F::STORED == Stored::Bytes => FixedPage::Prefixes(PrefixReader::new(data)?),
+            Encoding::DELTA_BYTE_ARRAY if F::STORED == Stored::Bytes => FixedPage::Prefixes(Box::new(PrefixReader::new(data)?)),
             Encoding::BYTE_STREAM_SPLIT => FixedPage::Split(SplitReader::new(data, self.fixed.width())),
             other => return Err(Error::unsupported(format!("a column in {other} encoding"))),
         };
@@ -246,6 +288,9 @@ impl<F: Fixed> Values for FixedValues<F> {
 
     fn read(&mut self, rows: usize, valid: Option<&BooleanBuffer>) -> Result<()> {
         let count = valid.map_or(rows, BooleanBuffer::count_set_bits);
+        if self.extend_constant(rows, valid.is_some())? {
+            return Ok(());
+        }
         let start = self.out.len();
         self.out.reserve(rows);
         match &mut self.page {
@@ -259,10 +304,8 @@ impl<F: Fixed> Values for FixedValues<F> {
             FixedPage::Codes(codes) if count > 0 => {
                 let dictionary = self.dictionary.as_ref().ok_or_else(no_dictionary)?;
                 self.codes.resize(count, 0);
-                codes.read(&mut self.codes)?;
-                check_codes(&self.codes, dictionary.len())?;
-                // SAFETY: `check_codes` has seen that every code is below the dictionary's length.
-                self.out.extend(self.codes.iter().map(|code| unsafe { *dictionary.get_unchecked(*code as usize) }));
+                let largest = codes.read(&mut self.codes)?;
+                dictionary.gather(self.fixed, &self.codes, largest, &mut self.out)?;
             }
             FixedPage::Codes(_) => {}
             FixedPage::Deltas(deltas) => {
@@ -309,13 +352,59 @@ impl<F: Fixed> Values for FixedValues<F> {
     }
 
     fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<Column> {
+        let constant = self.constant.take();
+        if let Some((code, _)) = constant {
+            self.gather(&[code])?;
+        }
         let values = std::mem::take(&mut self.out);
         let data = ArrayData::builder(self.data_type.clone())
             .len(values.len())
             .add_buffer(Buffer::from_vec(values))
             .nulls(nulls)
             .build()?;
-        Ok(Column::Flat(make_array(data)))
+        let array = make_array(data);
+        Ok(match constant {
+            Some((_, rows)) => Column::Const(array, rows),
+            None => Column::Flat(array),
+        })
+    }
+}
+
+impl<F: Fixed> FixedValues<F> {
+    /// Whether the next `rows` rows repeat the one value of the window so far, and are now part of it.
+    /// Otherwise the window is turned into single values.
+    fn extend_constant(&mut self, rows: usize, nulls: bool) -> Result<bool> {
+        if let FixedPage::Codes(codes) = &mut self.page
+            && !nulls
+            && rows > 0
+            && self.out.is_empty()
+            && let Some(code) = codes.repeated(rows)
+        {
+            match &mut self.constant {
+                Some((known, before)) if *known == code => *before += rows,
+                None => self.constant = Some((code, rows)),
+                Some(_) => {
+                    self.spell_out()?;
+                    self.gather(&vec![code; rows])?;
+                }
+            }
+            return Ok(true);
+        }
+        self.spell_out()?;
+        Ok(false)
+    }
+
+    fn spell_out(&mut self) -> Result<()> {
+        match self.constant.take() {
+            Some((code, rows)) => self.gather(&vec![code; rows]),
+            None => Ok(()),
+        }
+    }
+
+    fn gather(&mut self, codes: &[u32]) -> Result<()> {
+        let dictionary = self.dictionary.as_ref().ok_or_else(no_dictionary)?;
+        let largest = codes.iter().fold(0, |largest: u32, code| largest.max(*code));
+        dictionary.gather(self.fixed, codes, largest, &mut self.out)
     }
 }
 
@@ -324,9 +413,8 @@ pub(super) fn no_dictionary() -> Error {
     Error::data("the dictionary page is missing")
 }
 
-/// An error unless every code is below `len`.
-pub(super) fn check_codes(codes: &[u32], len: usize) -> Result<()> {
-    let largest = codes.iter().fold(0, |largest: u32, code| largest.max(*code));
+/// An error unless the `largest` of `codes` is below `len`.
+pub(super) fn check_code(codes: &[u32], largest: u32, len: usize) -> Result<()> {
     if largest as usize >= len && !codes.is_empty() {
         return Err(Error::data(format!("code {largest} lies outside of a dictionary of {len} values")));
     }

@@ -28,6 +28,7 @@ mod snappy;
 mod split;
 mod string_pages;
 mod strings;
+mod unpack;
 mod values;
 mod zones;
 

@@ -31,7 +31,7 @@ pub(super) struct ValuePage {
 enum Layout {
     Plain(Whole),
     Lengths(Whole, DeltaReader),
-    Prefixes(PrefixReader),
+    Prefixes(Box<PrefixReader>),
     Split(SplitReader),
 }
 
@@ -57,7 +57,7 @@ impl ValuePage {
                 let lengths = DeltaReader::new(data)?;
                 Layout::Lengths(whole(lengths.rest()?), lengths)
             }
-            (Encoding::DELTA_BYTE_ARRAY, _) => Layout::Prefixes(PrefixReader::new(data)?),
+            (Encoding::DELTA_BYTE_ARRAY, _) => Layout::Prefixes(Box::new(PrefixReader::new(data)?)),
             (Encoding::BYTE_STREAM_SPLIT, Some(length)) => Layout::Split(SplitReader::new(data, length)),
             (other, _) => return Err(Error::unsupported(format!("strings in {other} encoding"))),
         };

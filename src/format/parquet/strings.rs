@@ -3,7 +3,7 @@
 //! Problem: deliver strings without copying them. A page keeps `length, bytes, length, bytes ..`,
 //! and the first 16 bytes at a length are, but for what follows a short string, exactly its Arrow
 //! view; a long one's view is its length, its first four bytes, and where it lies in the page.
-//! A window that lies in dictionary-coded pages only stays codes.
+//! A window that lies in dictionary-coded pages only stays codes, or a constant if it is one run.
 //!
 //! ```text
 //!   page:  | 5 | h e l l o | 17 | a longer string.. |
@@ -13,7 +13,7 @@
 //! Cost: a load, a mask and a store a string. NULL rows get any view. Pages that are not in dictionary
 //! coding are [`ValuePage`]s.
 
-use super::fixed::{check_codes, no_dictionary};
+use super::fixed::{check_code, no_dictionary};
 use super::hybrid::Hybrid;
 use super::string_pages::{INLINE_BYTES_MAX, ValuePage};
 use super::values::{Values, spread};
@@ -44,6 +44,8 @@ enum StringPage {
 /// The rows gathered so far: codes until the first plain page, views from then on.
 #[derive(Default)]
 struct Window {
+    /// The rows are all of this code, and so many; `codes` and `views` are empty then.
+    constant: Option<(u32, usize)>,
     codes: Vec<u32>,
     views: Option<Vec<u128>>,
     buffers: Vec<Buffer>,
@@ -96,14 +98,25 @@ impl Values for StringValues {
                     None if count == 0 => 0,
                     None => return Err(no_dictionary()),
                 };
+                if valid.is_none()
+                    && count > 0
+                    && self.window.codes.is_empty()
+                    && self.window.views.is_none()
+                    && let Some(code) = codes.repeated(count)
+                {
+                    check_code(&[code], code, len)?;
+                    self.window.repeat(code, count);
+                    return Ok(());
+                }
+                self.window.spell_out();
                 let out = if self.window.views.is_some() { &mut self.codes } else { &mut self.window.codes };
                 if self.window.views.is_some() {
                     out.clear();
                 }
                 let start = out.len();
                 out.resize(start + count, 0);
-                codes.read(&mut out[start..])?;
-                check_codes(&out[start..], len)?;
+                let largest = codes.read(&mut out[start..])?;
+                check_code(&out[start..], largest, len)?;
                 if self.window.views.is_some() {
                     let codes = std::mem::take(&mut self.codes);
                     let from = self.window.append_codes(&codes, self.dictionary.as_ref());
@@ -117,6 +130,7 @@ impl Values for StringValues {
                 Ok(())
             }
             StringPage::Values(page) => {
+                self.window.spell_out();
                 if self.window.views.is_none() {
                     self.window.codes_to_views(self.dictionary.as_ref());
                 }
@@ -147,6 +161,9 @@ impl Values for StringValues {
         let mut window = std::mem::take(&mut self.window);
         match (window.views.take(), &self.dictionary) {
             (None, Some((dictionary, ..))) => {
+                if let Some((code, rows)) = window.constant {
+                    return Ok(Column::Const(dictionary.values().slice(code as usize, 1), rows));
+                }
                 let codes = UInt32Array::new(window.codes.into(), nulls);
                 Ok(Column::Dict(DictColumn::new(codes, dictionary.clone())))
             }
@@ -160,6 +177,25 @@ impl Values for StringValues {
 type DictionaryParts = (Arc<Dictionary>, ScalarBuffer<u128>, Buffer);
 
 impl Window {
+    /// Appends `rows` rows of one code to a window that holds no others, or only such runs.
+    fn repeat(&mut self, code: u32, rows: usize) {
+        match &mut self.constant {
+            Some((known, before)) if *known == code => *before += rows,
+            None => self.constant = Some((code, rows)),
+            Some(_) => {
+                self.spell_out();
+                self.codes.extend(std::iter::repeat_n(code, rows));
+            }
+        }
+    }
+
+    /// Turns a run into codes.
+    fn spell_out(&mut self) {
+        if let Some((code, rows)) = self.constant.take() {
+            self.codes.extend(std::iter::repeat_n(code, rows));
+        }
+    }
+
     fn codes_to_views(&mut self, dictionary: Option<&DictionaryParts>) {
         self.views = Some(Vec::with_capacity(self.codes.len()));
         let codes = std::mem::take(&mut self.codes);
