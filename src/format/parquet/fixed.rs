@@ -16,7 +16,8 @@ use super::delta_bytes::PrefixReader;
 use super::hybrid::Hybrid;
 use super::kind::Kind;
 use super::split::SplitReader;
-use super::values::{Values, spread, too_short};
+use super::spread::{Plain, spread};
+use super::values::{Values, too_short};
 use crate::column::Column;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
@@ -32,7 +33,7 @@ const EPOCH_JULIAN_DAY: i64 = 2_440_588;
 
 /// How stored bytes become an Arrow value.
 trait Fixed: Copy + Send + 'static {
-    type Native: ArrowNativeType;
+    type Native: ArrowNativeType + Plain;
     const STORED: Stored;
 
     /// Bytes a value takes in the file.

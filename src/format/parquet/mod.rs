@@ -26,6 +26,7 @@ mod pages;
 mod row_group;
 mod snappy;
 mod split;
+mod spread;
 mod string_pages;
 mod strings;
 mod unpack;

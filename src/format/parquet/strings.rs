@@ -15,8 +15,9 @@
 
 use super::fixed::{check_code, no_dictionary};
 use super::hybrid::Hybrid;
+use super::spread::spread;
 use super::string_pages::{INLINE_BYTES_MAX, ValuePage};
-use super::values::{Values, spread};
+use super::values::Values;
 use crate::column::{Column, DictColumn, Dictionary};
 use crate::error::{Error, Result};
 use ::bytes::Bytes;

@@ -1,6 +1,7 @@
 //! What decodes the values of one column chunk: flat numbers, booleans, strings.
 
 use super::hybrid::{BitRun, Hybrid};
+use super::spread::spread;
 use crate::column::Column;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
@@ -30,19 +31,6 @@ pub(super) trait Values: Send {
 /// The page has fewer values than rows.
 pub(super) fn too_short() -> Error {
     Error::data("the values of a page are cut off")
-}
-
-/// Moves `count` values that lie at `out[start..]` apart so that row `i` of the `rows` rows gets the
-/// next one where `valid` is set; the others get any value.
-pub(super) fn spread<T: Copy + Default>(out: &mut Vec<T>, start: usize, rows: usize, valid: &BooleanBuffer) {
-    let mut next = out.len() - start;
-    out.resize(start + rows, T::default());
-    let window = &mut out[start..];
-    for row in (0..rows).rev() {
-        next -= usize::from(valid.value(row));
-        // `next <= row` always: there are at most `row` values before row `row`.
-        window[row] = window[next];
-    }
 }
 
 /// Booleans: bits, plain or as runs.
