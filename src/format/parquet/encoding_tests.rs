@@ -5,7 +5,7 @@ use super::tests::{check, nulls, write};
 use super::*;
 use crate::error::Result;
 use ::parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
-use ::parquet::data_type::{ByteArray, FixedLenByteArray, FixedLenByteArrayType, Int96, Int96Type};
+use ::parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int96, Int96Type};
 use ::parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
@@ -180,11 +180,13 @@ fn write_rare(path: &Path, dictionary: bool, encoding: Option<Encoding>) {
         required fixed_len_byte_array(3) narrow (DECIMAL(6, 1));
         required fixed_len_byte_array(9) middle (DECIMAL(20, 3));
         optional fixed_len_byte_array(16) id (UUID);
+        optional fixed_len_byte_array(20) long (DECIMAL(25, 4));
+        optional binary money (DECIMAL(12, 2));
     }";
     let mut properties = WriterProperties::builder().set_dictionary_enabled(dictionary).set_data_page_row_count_limit(300);
     properties = properties.set_write_batch_size(50).set_compression(Compression::SNAPPY);
     if let Some(encoding) = encoding {
-        for column in ["wide", "narrow", "middle", "id"] {
+        for column in ["wide", "narrow", "middle", "id", "long"] {
             properties = properties.set_column_encoding(ColumnPath::from(column), encoding);
         }
     }
@@ -195,10 +197,10 @@ fn write_rare(path: &Path, dictionary: bool, encoding: Option<Encoding>) {
     let present: Vec<i16> = (0..rows).map(|row| i16::from(row % 7 != 3)).collect();
     let mut number = 0;
     while let Some(mut column) = group.next_column().unwrap() {
-        let optional = [true, false, true, false, false, true][number];
+        let optional = [true, false, true, false, false, true, true, true][number];
         let kept = || (0..rows).filter(|row| !optional || row % 7 != 3);
         let levels = optional.then_some(&present[..]);
-        let width = [0, 0, 16, 3, 9, 16][number];
+        let width = [0, 0, 16, 3, 9, 16, 20, 4][number];
         if width == 0 {
             let day = |row: i64| (2_440_588 + (row % 40) * 500 - 10_000) as u32;
             let values: Vec<Int96> = kept()
@@ -211,13 +213,19 @@ fn write_rare(path: &Path, dictionary: bool, encoding: Option<Encoding>) {
                 .collect();
             column.typed::<Int96Type>().write_batch(&values, levels, None).unwrap();
         } else {
-            let values: Vec<FixedLenByteArray> = kept()
-                .map(|row| {
-                    let value = i128::from(row % 300 - 150) * 1234;
-                    FixedLenByteArray::from(ByteArray::from(value.to_be_bytes()[16 - width..].to_vec()))
-                })
-                .collect();
-            column.typed::<FixedLenByteArrayType>().write_batch(&values, levels, None).unwrap();
+            let values = kept().map(|row| {
+                let value = i128::from(row % 300 - 150) * 1234;
+                let mut bytes = vec![if value < 0 { 0xff } else { 0 }; 16];
+                bytes.extend(value.to_be_bytes());
+                ByteArray::from(bytes[32 - width..].to_vec())
+            });
+            if number == 7 {
+                let values: Vec<ByteArray> = values.collect();
+                column.typed::<ByteArrayType>().write_batch(&values, levels, None).unwrap();
+            } else {
+                let values: Vec<FixedLenByteArray> = values.map(FixedLenByteArray::from).collect();
+                column.typed::<FixedLenByteArrayType>().write_batch(&values, levels, None).unwrap();
+            }
         }
         column.close().unwrap();
         number += 1;

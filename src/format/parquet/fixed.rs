@@ -186,7 +186,7 @@ pub(super) fn fixed_values(kind: Kind, data_type: DataType) -> Option<Box<dyn Va
         Kind::Float16To32 => FixedValues::boxed(Float16, data_type),
         Kind::FixedTo64(width) => FixedValues::boxed(BigEndian64(width), data_type),
         Kind::FixedTo128(width) => FixedValues::boxed(BigEndian128(width), data_type),
-        Kind::Boolean | Kind::Bytes(_) => return None,
+        Kind::Boolean | Kind::Bytes(_) | Kind::DecimalBytes(_) => return None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Parquet: footers, zones and columns.
 //!
 //! Footers and the page index are read by the `parquet` crate. Pages of flat columns are found,
-//! decompressed and decoded here; nested columns and very rare types go through the crate's Arrow
+//! decompressed and decoded here; nested columns and intervals go through the crate's Arrow
 //! reader behind the same [`ColumnCursor`].
 //!
 //! ```text
@@ -13,6 +13,7 @@ mod arrow_cursor;
 mod bytes;
 mod codec;
 mod column;
+mod decimals;
 mod delta;
 mod delta_bytes;
 mod fixed;

@@ -3,6 +3,7 @@
 use super::arrow_cursor::ArrowCursor;
 use super::bytes::FileParts;
 use super::column::{ColumnCursor, Place};
+use super::decimals::DecimalValues;
 use super::fixed::fixed_values;
 use super::footer::{FileColumn, Footer};
 use super::kind::Kind;
@@ -91,6 +92,7 @@ fn values(kind: Kind, data_type: &DataType) -> Result<Box<dyn Values>> {
     Ok(match kind {
         Kind::Boolean => Box::new(BooleanValues::new()),
         Kind::Bytes(length) => Box::new(StringValues::new(*data_type == DataType::Utf8View, length)),
+        Kind::DecimalBytes(length) => Box::new(DecimalValues::new(length, storage_type(data_type))),
         other => fixed_values(other, storage_type(data_type)).ok_or_else(|| Error::internal("a kind without a decoder"))?,
     })
 }
