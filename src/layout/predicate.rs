@@ -21,6 +21,12 @@ pub trait ScanPredicate: Debug + Send + Sync {
         true
     }
 
+    /// Rises when [`ScanPredicate::check_bounds`] may have come to tell more: a runtime filter that
+    /// was published, a bound that went down.
+    fn version(&self) -> u64 {
+        u64::from(self.is_ready())
+    }
+
     /// Whether evaluation can fail on a value (casts, arithmetic). A fallible predicate must not be
     /// evaluated on rows that a predicate before it in the list rejects.
     fn is_fallible(&self) -> bool {
@@ -34,7 +40,7 @@ pub trait ScanPredicate: Debug + Send + Sync {
     }
 
     /// The values one of which the column at `columns()[0]` must have, if the predicate is such a
-    /// list (`=`, `IN`): for Bloom filters. None: not of this kind.
+    /// list (`=`, `IN`, a runtime filter of few keys): for Bloom filters. None: not of this kind.
     fn equal_to_any(&self) -> Option<Vec<datafusion_common::ScalarValue>> {
         None
     }

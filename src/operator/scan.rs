@@ -1,8 +1,8 @@
 //! Scans: of Parquet files, skipping what bounds rule out and decoding late, and of batches in memory.
 //!
 //! Problem: deliver the rows of a table that pass its predicates while reading and decoding as
-//! little as possible. Row groups and pages whose bounds rule a predicate out are never read; in
-//! the others each window of rows first gets its predicates' columns only, and the other columns
+//! little as possible. Row groups and pages that bounds, Bloom filters or dictionaries rule out are
+//! never decoded ([`prune`]); in the others each window of rows first gets its predicates' columns only, and the other columns
 //! where rows survive.
 //!
 //! ```text
@@ -16,6 +16,7 @@
 //! NULL: a row passes only where every predicate is true. Idea: Abadi et al., "Materialization
 //! Strategies in a Column-Oriented DBMS", ICDE 2007.
 
+mod condition;
 mod cursor;
 mod filter;
 mod memory;
@@ -32,6 +33,7 @@ use crate::error::Result;
 use crate::exec::{NodeInfo, PipelineBuilder, PlanNode, PlanRef, Stream};
 use crate::layout::{Layout, ScanPredicate};
 use arrow::datatypes::{Schema, SchemaRef};
+use condition::Condition;
 use prune::Unit;
 use source::ScanSource;
 use std::sync::Arc;
@@ -42,8 +44,7 @@ pub struct ScanNode {
     info: NodeInfo,
     table: Arc<FileTable>,
     projection: Vec<usize>,
-    predicates: Vec<Arc<dyn ScanPredicate>>,
-    runtime: Vec<Arc<dyn ScanPredicate>>,
+    conditions: Vec<Arc<Condition>>,
     units: Arc<Vec<Unit>>,
     skipped: usize,
 }
@@ -65,9 +66,11 @@ impl ScanNode {
         let partition = |position: &usize| projection[*position] >= table.file_columns();
         let partition_columns = (0..projection.len()).filter(partition).collect();
         let layout = Layout { columns, partition_columns, ..Layout::default() };
-        let (units, skipped) = prune::units(&table, &predicates);
+        let predicates = predicates.into_iter().map(|predicate| Condition::new(predicate, false));
+        let conditions = predicates.chain(runtime.into_iter().map(|filter| Condition::new(filter, true))).collect::<Vec<_>>();
+        let (units, skipped) = prune::units(&table, &conditions);
         let info = NodeInfo::new(schema, estimated_rows).with_layout(layout);
-        ScanNode { info, table, projection, predicates, runtime, units: Arc::new(units), skipped }
+        ScanNode { info, table, projection, conditions, units: Arc::new(units), skipped }
     }
 }
 
@@ -88,8 +91,7 @@ impl PlanNode for ScanNode {
         let files = self.table.files().len();
         let total = self.units.len() + self.skipped;
         let mut lines = vec![format!("files: {files}, row groups: {total}, of which skipped: {}", self.skipped)];
-        lines.extend(self.predicates.iter().map(|predicate| format!("filter: {}", predicate.describe())));
-        lines.extend(self.runtime.iter().map(|predicate| format!("runtime filter: {}", predicate.describe())));
+        lines.extend(self.conditions.iter().map(|condition| condition.describe()));
         lines
     }
 
@@ -101,8 +103,7 @@ impl PlanNode for ScanNode {
         let source = ScanSource::new(
             self.table.clone(),
             self.projection.clone(),
-            self.predicates.clone(),
-            self.runtime.clone(),
+            self.conditions.clone(),
             self.units.clone(),
             &self.info.metrics,
         );

@@ -184,7 +184,7 @@ impl Footer {
     /// Bounds of a flat column in every page of a row group, where the file has them.
     pub fn page_zones(&self, path: &Path, row_group: usize, column: usize) -> Result<Option<PageZones>> {
         let Some(index) = self.page_index(path, row_group)? else { return Ok(None) };
-        Ok(index.zones(&self.columns[column], self.metadata.file_metadata().schema_descr(), self.rows(row_group)))
+        Ok(index.zones(&self.columns[column], self.metadata.file_metadata(), self.rows(row_group)))
     }
 
     pub(super) fn row_group(&self, row_group: usize) -> &RowGroupMetaData {

@@ -10,8 +10,10 @@
 //! ```
 
 mod arrow_cursor;
+mod bloom;
 mod bytes;
 mod column;
+mod dictionary;
 mod fixed;
 mod footer;
 mod hybrid;
@@ -22,6 +24,7 @@ mod pages;
 mod row_group;
 mod strings;
 mod values;
+mod writer;
 mod zones;
 
 #[cfg(test)]
@@ -29,6 +32,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use bloom::BLOOM_VALUES_MAX;
 pub use column::ColumnCursor;
 pub use footer::{FileColumn, FileId, Footer};
 pub use page_index::PageZones;

@@ -6,7 +6,7 @@
 /// The number of values of the dictionary page whose header `bytes` starts with.
 pub(super) fn dictionary_values(bytes: &[u8]) -> Option<u64> {
     // PageHeader { .., 7: DictionaryPageHeader { 1: num_values, .. } }
-    let mut reader = Compact { bytes };
+    let mut reader = Compact::new(bytes);
     let mut field = 0;
     loop {
         let kind = reader.field(&mut field)?;
@@ -23,17 +23,27 @@ const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const BYTE: u8 = 3;
 const I16: u8 = 4;
-const I32: u8 = 5;
+pub(super) const I32: u8 = 5;
 const I64: u8 = 6;
 const BINARY: u8 = 8;
-const STRUCT: u8 = 12;
+pub(super) const STRUCT: u8 = 12;
 
-struct Compact<'a> {
+/// A place in bytes of the protocol.
+pub(super) struct Compact<'a> {
     bytes: &'a [u8],
 }
 
-impl Compact<'_> {
-    fn byte(&mut self) -> Option<u8> {
+impl<'a> Compact<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.bytes.split_first()?;
         self.bytes = rest;
         Some(*first)
@@ -51,13 +61,13 @@ impl Compact<'_> {
         None
     }
 
-    fn zigzag(&mut self) -> Option<i64> {
+    pub(super) fn zigzag(&mut self) -> Option<i64> {
         let value = self.varint()?;
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
     /// Advances `field` to the next field's number; gives its type. None at the end of the struct.
-    fn field(&mut self, field: &mut i64) -> Option<u8> {
+    pub(super) fn field(&mut self, field: &mut i64) -> Option<u8> {
         let byte = self.byte()?;
         if byte == 0 {
             return None;

@@ -1,7 +1,7 @@
 //! Reads one morsel of a scan, window by window.
 
 use super::filter::{Filters, Survivors};
-use super::prune::{Unit, page_skips};
+use super::prune::{Unit, by_bounds, by_content, page_skips};
 use super::source::Scan;
 use crate::catalog::{ColumnOrigin, Table};
 use crate::column::{Chunk, Column, Order, Selection, storage_type};
@@ -16,8 +16,16 @@ use std::time::Instant;
 /// Windows without a survivor before others get a turn.
 const EMPTY_WINDOWS_MAX: usize = 32;
 
+/// Windows before what is left is looked at again because a condition came to tell more. Guessed:
+/// asking bounds again costs about a tenth of decoding a window.
+const RECHECK_WINDOWS: u32 = 4;
+
 /// A place in a morsel.
 pub(super) struct ScanCursor {
+    unit: Unit,
+    /// Sum of the conditions' versions when bounds were asked last, and windows since then.
+    version: u64,
+    windows: u32,
     filters: Filters,
     window: Window,
     at: usize,
@@ -41,19 +49,27 @@ struct Window {
 }
 
 impl ScanCursor {
-    pub(super) fn open(scan: &Arc<Scan>, unit: Unit, morsel: u64) -> Result<Self> {
+    /// None: no row of the unit passes, as bounds, Bloom filters or dictionaries prove.
+    pub(super) fn open(scan: &Arc<Scan>, mut unit: Unit, morsel: u64) -> Result<Option<Self>> {
+        let version = version(scan);
+        if by_bounds(&scan.table, &scan.conditions, &mut unit) {
+            return Ok(None);
+        }
         let file = &scan.table.files()[unit.file];
-        let predicates = scan.predicates.iter().zip(&unit.always).filter(|(_, always)| !**always);
-        let predicates: Vec<_> = predicates.map(|(predicate, _)| predicate.clone()).collect();
+        let part = unit.rows.len() < file.footer.rows(unit.row_group);
+        let use_index = part || unit.always.contains(&false);
+        let row_group = RowGroup::open(&file.path, &file.footer, unit.row_group, unit.rows.clone(), use_index)?;
+        if by_content(scan, &mut unit, &row_group)? {
+            file.check_unchanged()?;
+            return Ok(None);
+        }
         let cost = |column: usize| match scan.table.origin(file, column) {
             ColumnOrigin::File(at) => file.footer.column_bytes(unit.row_group, at).1,
             _ => 0,
         };
-        let skips = page_skips(&scan.table, &unit, predicates.iter().chain(&scan.runtime))?;
-        let filters = Filters::new(predicates.into_iter(), scan.runtime.iter().cloned(), cost);
-        let part = unit.rows.len() < file.footer.rows(unit.row_group);
-        let use_index = part || !filters.is_empty();
-        let row_group = RowGroup::open(&file.path, &file.footer, unit.row_group, unit.rows.clone(), use_index)?;
+        let skips = page_skips(scan, &unit, true)?;
+        let conditions = scan.conditions.iter().zip(&unit.always).filter(|(_, always)| !**always);
+        let filters = Filters::new(conditions.map(|(condition, _)| condition.clone()), cost);
         let columns = scan.table.schema().fields().len();
         let mut window = Window {
             scan: scan.clone(),
@@ -72,7 +88,30 @@ impl ScanCursor {
         let mut skips = skips.into_iter();
         let skip = skips.next();
         let order = Order { morsel, sequence: 0 };
-        Ok(Self { filters, window, at: unit.rows.start, end: unit.rows.end, skips, skip, order })
+        let (at, end) = (unit.rows.start, unit.rows.end);
+        Ok(Some(Self { unit, version, windows: 0, filters, window, at, end, skips, skip, order }))
+    }
+
+    /// Asks bounds about the rest of the rows when a condition has come to tell more: a runtime filter
+    /// was published, a bound went down. True: none of them passes.
+    fn recheck(&mut self) -> Result<bool> {
+        self.windows += 1;
+        if self.windows < RECHECK_WINDOWS || self.filters.is_empty() {
+            return Ok(false);
+        }
+        let scan = &self.window.scan;
+        let version = version(scan);
+        if version == self.version {
+            return Ok(false);
+        }
+        (self.version, self.windows) = (version, 0);
+        let mut rest = Unit { rows: self.at..self.end, ..self.unit.clone() };
+        if by_bounds(&scan.table, &scan.conditions, &mut rest) {
+            return Ok(true);
+        }
+        self.skips = page_skips(scan, &rest, false)?.into_iter();
+        self.skip = self.skips.next();
+        Ok(false)
     }
 
     /// Passes over ruled out rows; then the end of the next window.
@@ -106,6 +145,9 @@ impl ScanCursor {
 impl Cursor for ScanCursor {
     fn next(&mut self, task: &TaskContext) -> Result<Step> {
         for _ in 0..EMPTY_WINDOWS_MAX {
+            if self.recheck()? {
+                return self.finish();
+            }
             let end = self.window_end(task.query.chunk_rows.max(1));
             if self.at >= self.end {
                 return self.finish();
@@ -242,4 +284,8 @@ impl Window {
 
 fn last_set(mask: &BooleanBuffer) -> Option<usize> {
     mask.set_slices().last().map(|(_, end)| end - 1)
+}
+
+fn version(scan: &Scan) -> u64 {
+    scan.conditions.iter().map(|condition| condition.predicate.version()).fold(0, u64::wrapping_add)
 }

@@ -1,11 +1,11 @@
 //! Hands row groups, or parts of them, to the tasks of a scan.
 
+use super::condition::Condition;
 use super::cursor::ScanCursor;
-use super::prune::{Unit, check};
-use crate::catalog::{ColumnOrigin, FileTable, RowGroupBounds};
+use super::prune::Unit;
+use crate::catalog::{ColumnOrigin, FileTable};
 use crate::error::Result;
 use crate::exec::{Counter, Cursor, OperatorMetrics, Source, TaskContext, Unit as Of};
-use crate::layout::{ScanPredicate, Truth};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -20,8 +20,8 @@ const BLIND_PARTS_MAX: usize = 4;
 pub(super) struct Scan {
     pub(super) table: Arc<FileTable>,
     pub(super) projection: Vec<usize>,
-    pub(super) predicates: Vec<Arc<dyn ScanPredicate>>,
-    pub(super) runtime: Vec<Arc<dyn ScanPredicate>>,
+    /// Predicates in written order, then runtime filters.
+    pub(super) conditions: Vec<Arc<Condition>>,
     pub(super) counters: Counters,
 }
 
@@ -72,13 +72,12 @@ impl ScanSource {
     pub(super) fn new(
         table: Arc<FileTable>,
         projection: Vec<usize>,
-        predicates: Vec<Arc<dyn ScanPredicate>>,
-        runtime: Vec<Arc<dyn ScanPredicate>>,
+        conditions: Vec<Arc<Condition>>,
         units: Arc<Vec<Unit>>,
         metrics: &OperatorMetrics,
     ) -> Self {
         let opened = table.files().iter().map(|_| AtomicBool::new(false)).collect();
-        let scan = Scan { table, projection, predicates, runtime, counters: Counters::new(metrics) };
+        let scan = Scan { table, projection, conditions, counters: Counters::new(metrics) };
         let counters = Counters::new(metrics);
         Self { scan: Arc::new(scan), counters, units, morsels: OnceLock::new(), next: AtomicUsize::new(0), opened }
     }
@@ -100,7 +99,7 @@ impl ScanSource {
     /// Number of columns that some file is read for.
     fn file_columns(&self) -> usize {
         let scan = &self.scan;
-        let predicates = scan.predicates.iter().chain(&scan.runtime).flat_map(|predicate| predicate.columns());
+        let predicates = scan.conditions.iter().flat_map(|condition| condition.predicate.columns());
         scan.projection.iter().chain(predicates).filter(|column| **column < scan.table.file_columns()).count()
     }
 
@@ -134,21 +133,6 @@ impl ScanSource {
         cuts.push(unit.rows.end);
         cuts.windows(2).map(|ends| Unit { rows: ends[0]..ends[1], ..unit.clone() }).collect()
     }
-
-    /// Asks the predicates again: runtime filters may be ready by now, subqueries may have values.
-    fn ruled_out(&self, unit: &mut Unit) -> bool {
-        let table = &self.scan.table;
-        let bounds = RowGroupBounds { table, file: &table.files()[unit.file], row_group: unit.row_group };
-        for (predicate, always) in self.scan.predicates.iter().zip(&mut unit.always) {
-            if !*always {
-                match check(&**predicate, &bounds) {
-                    Truth::Never => return true,
-                    truth => *always = truth == Truth::Always,
-                }
-            }
-        }
-        self.scan.runtime.iter().any(|predicate| check(&**predicate, &bounds) == Truth::Never)
-    }
 }
 
 impl Source for ScanSource {
@@ -158,18 +142,18 @@ impl Source for ScanSource {
             task.check_cancelled()?;
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(morsel) = morsels.get(number) else { return Ok(None) };
-            let mut unit = morsel.clone();
+            let file = morsel.file;
             // Parts of a row group count once, with their first one.
-            let first = unit.rows.start == 0;
-            if self.ruled_out(&mut unit) {
-                self.counters.row_groups_skipped.add(u64::from(first));
+            let first = u64::from(morsel.is_first());
+            let Some(cursor) = ScanCursor::open(&self.scan, morsel.clone(), number as u64)? else {
+                self.counters.row_groups_skipped.add(first);
                 continue;
-            }
-            self.counters.row_groups.add(u64::from(first));
-            if !self.opened[unit.file].swap(true, Ordering::Relaxed) {
+            };
+            self.counters.row_groups.add(first);
+            if !self.opened[file].swap(true, Ordering::Relaxed) {
                 self.counters.files.add(1);
             }
-            return Ok(Some(Box::new(ScanCursor::open(&self.scan, unit, number as u64)?)));
+            return Ok(Some(Box::new(cursor)));
         }
     }
 }
