@@ -19,4 +19,5 @@ mkdir -p "$env"
 "$env/peers/bin/python" testdata/make.py answers
 "$env/peers/bin/python" testdata/make.py hive
 "$env/peers/bin/python" testdata/make.py odd
+"$env/peers/bin/python" testdata/make.py pruning
 du -sh testdata

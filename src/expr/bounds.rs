@@ -19,7 +19,7 @@
 mod order;
 mod reduce;
 
-pub(super) use order::order;
+pub(crate) use order::order;
 
 use super::compare::Cmp;
 use super::compile::Slots;

@@ -31,6 +31,7 @@ mod temporal;
 mod text;
 mod vector;
 
+pub(crate) use bounds::order as order_of_constants;
 pub use compile::{Slots, compile};
 pub use predicate::Predicate;
 pub use scan::scan_predicate;

@@ -33,6 +33,12 @@ pub trait ScanPredicate: Debug + Send + Sync {
         false
     }
 
+    /// Whether the scan had better visit zones with small (`Some(false)`) or large (`Some(true)`)
+    /// values of `columns()[0]` first, because the predicate then comes to reject more.
+    fn best_first(&self) -> Option<bool> {
+        None
+    }
+
     /// What bounds alone tell. `Truth::Always` and `Truth::Never` must be certain.
     fn check_bounds(&self, zone: &dyn Bounds) -> Truth {
         let _ = zone;

@@ -18,6 +18,7 @@
 
 mod condition;
 mod cursor;
+mod figures;
 mod filter;
 mod memory;
 mod prune;
@@ -35,7 +36,7 @@ use crate::layout::{Layout, ScanPredicate};
 use arrow::datatypes::{Schema, SchemaRef};
 use condition::Condition;
 use prune::Unit;
-use source::ScanSource;
+use source::{Counters, ScanSource};
 use std::sync::Arc;
 
 /// Reads a table of files.
@@ -93,6 +94,10 @@ impl PlanNode for ScanNode {
         let mut lines = vec![format!("files: {files}, row groups: {total}, of which skipped: {}", self.skipped)];
         lines.extend(self.conditions.iter().map(|condition| condition.describe()));
         lines
+    }
+
+    fn figures(&self) -> Option<Vec<String>> {
+        Some(figures::lines(&self.table, &self.conditions, &self.projection, &Counters::new(&self.info.metrics)))
     }
 
     fn children(&self) -> Vec<&PlanRef> {

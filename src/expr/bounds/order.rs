@@ -9,7 +9,7 @@ const DAY_MICROS: i64 = 86_400_000_000;
 
 /// How two constants compare, where their types allow it. NaN is the largest value and equals
 /// itself, -0.0 equals 0.0.
-pub(in crate::expr) fn order(left: &S, right: &S) -> Option<Ordering> {
+pub(crate) fn order(left: &S, right: &S) -> Option<Ordering> {
     if left.is_null() || right.is_null() {
         return None;
     }

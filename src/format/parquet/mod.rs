@@ -16,6 +16,7 @@ mod column;
 mod dictionary;
 mod fixed;
 mod footer;
+mod footer_cache;
 mod hybrid;
 mod kind;
 mod page_header;
@@ -33,7 +34,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use bloom::BLOOM_VALUES_MAX;
-pub use column::ColumnCursor;
+pub use column::{ColumnCursor, PageFigures};
 pub use footer::{FileColumn, FileId, Footer};
 pub use page_index::PageZones;
 pub use row_group::RowGroup;

@@ -62,6 +62,12 @@ impl PageIndex {
         Ok(Some(Self { columns, offsets, sound }))
     }
 
+    /// Bytes it takes in memory, roughly: a place, two bounds and two counts a page.
+    pub(super) fn memory_size(&self) -> usize {
+        let pages: usize = self.offsets.iter().flatten().map(|leaf| leaf.page_locations().len()).sum();
+        pages * (size_of::<PageLocation>() + 64)
+    }
+
     /// Places of a leaf's pages, when they are known and sound.
     pub(super) fn locations(&self, leaf: usize) -> Option<&[PageLocation]> {
         let sound = self.sound.get(leaf).copied().unwrap_or(false);

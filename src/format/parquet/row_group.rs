@@ -14,7 +14,7 @@ use super::strings::StringValues;
 use super::values::{BooleanValues, Values};
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
-use crate::format::source::{ByteSource, LocalFile};
+use crate::format::source::{ByteSource, GAP_BYTES_MAX, LocalFile, coalesce};
 use ::parquet::basic::Encoding;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::page_index::offset_index::PageLocation;
@@ -40,6 +40,16 @@ impl RowGroup {
         let source = Arc::new(LocalFile::open(path, footer.file_bytes)?);
         let index = if use_index { footer.page_index(path, row_group)? } else { None };
         Ok(Self { path: path.clone(), source, footer: footer.clone(), row_group, rows, index })
+    }
+
+    /// Says that the columns of a row group will be read soon, without waiting for their bytes.
+    pub fn announce(path: &Arc<Path>, footer: &Footer, row_group: usize, columns: impl Iterator<Item = usize>) -> Result<()> {
+        let leaves = columns.filter_map(|column| footer.columns().get(column)?.leaf);
+        let ranges: Vec<_> = leaves.map(|leaf| chunk_range(footer.row_group(row_group).column(leaf))).collect();
+        if !ranges.is_empty() {
+            LocalFile::open(path, footer.file_bytes)?.will_need(&coalesce(ranges, GAP_BYTES_MAX));
+        }
+        Ok(())
     }
 
     /// Whether a flat column may have one of `values` in some row, as its Bloom filter tells. Reads a

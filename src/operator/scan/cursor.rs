@@ -7,7 +7,7 @@ use crate::catalog::{ColumnOrigin, Table};
 use crate::column::{Chunk, Column, Order, Selection, storage_type};
 use crate::error::{Error, Result};
 use crate::exec::{Cursor, Step, TaskContext};
-use crate::format::parquet::{ColumnCursor, RowGroup};
+use crate::format::parquet::{ColumnCursor, PageFigures, RowGroup};
 use arrow::buffer::BooleanBuffer;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +19,11 @@ const EMPTY_WINDOWS_MAX: usize = 32;
 /// Windows before what is left is looked at again because a condition came to tell more. Guessed:
 /// asking bounds again costs about a tenth of decoding a window.
 const RECHECK_WINDOWS: u32 = 4;
+
+/// Rows are decoded by slices only when at most one in this many is wanted. Guessed.
+const SPARSE_ONE_IN: usize = 8;
+/// A slice costs about what decoding this many rows does. Guessed.
+const SLICE_ROWS: usize = 64;
 
 /// A place in a morsel.
 pub(super) struct ScanCursor {
@@ -134,9 +139,7 @@ impl ScanCursor {
 
     fn finish(&mut self) -> Result<Step> {
         let window = &mut self.window;
-        let pages: usize = window.cursors.iter().flatten().map(ColumnCursor::pages_skipped).sum();
-        window.scan.counters.pages_skipped.add(pages as u64);
-        window.cursors.clear();
+        window.close();
         window.scan.table.files()[window.file].check_unchanged()?;
         Ok(Step::Done)
     }
@@ -224,9 +227,45 @@ impl Window {
             return Ok(Chunk::new(Vec::new(), count));
         }
         self.open(&scan.projection)?;
+        if let Some(chunk) = self.picked(&mask, count)? {
+            return Ok(chunk);
+        }
         let mask = self.narrow(mask)?;
         let columns = scan.projection.iter().map(|column| self.column(*column)).collect::<Result<_>>()?;
         Chunk::new(columns, self.rows.len()).select(&Arc::new(Selection::from_mask(mask)))
+    }
+
+    /// The same where the rows lie in so few slices that columns not decoded yet are decoded for them
+    /// alone. None: they do not.
+    fn picked(&mut self, mask: &BooleanBuffer, count: usize) -> Result<Option<Chunk>> {
+        let scan = self.scan.clone();
+        let pending = scan.projection.iter().any(|column| self.columns[*column].is_none());
+        if !pending || count * SPARSE_ONE_IN > mask.len() {
+            return Ok(None);
+        }
+        let slices: Vec<(usize, usize)> = mask.set_slices().take(mask.len() / SLICE_ROWS + 1).collect();
+        if slices.len() * SLICE_ROWS > mask.len() {
+            return Ok(None);
+        }
+        let selection = Arc::new(Selection::from_mask(mask.clone()));
+        let rows = mask.len();
+        let mut columns: Vec<Column> = Vec::with_capacity(scan.projection.len());
+        for (position, &column) in scan.projection.iter().enumerate() {
+            // The same column twice is decoded once.
+            if let Some(known) = scan.projection[..position].iter().position(|other| *other == column) {
+                columns.push(columns[known].clone());
+                continue;
+            }
+            let some = match &self.columns[column] {
+                Some(_) => None,
+                None => self.decode(column, |cursor| cursor.read_slices(&slices, rows))?,
+            };
+            columns.push(match some {
+                Some(column) => column,
+                None => self.column(column)?.select(&selection)?,
+            });
+        }
+        Ok(Some(Chunk::new(columns, count)))
     }
 
     /// Shrinks the window to the first and last row wanted when that leaves out half of it and
@@ -257,28 +296,63 @@ impl Window {
             ColumnOrigin::Partition(value) => Column::constant(value, rows)?,
             ColumnOrigin::Missing => Column::nulls(&storage_type(data_type), rows),
             ColumnOrigin::File(_) => {
-                if self.cursors[column].is_none() {
-                    self.open(&[column])?;
-                }
-                let start = Instant::now();
-                let cursor = self.cursors[column].as_mut().ok_or_else(|| Error::internal("a column without a cursor"))?;
-                cursor.skip(self.rows.start.saturating_sub(cursor.row()));
-                let mut value = cursor.read(rows)?;
-                if *value.data_type() != storage_type(data_type) {
-                    // The file's type is narrower than the table's.
-                    value = Column::Flat(value.stored(data_type)?);
-                }
-                let spent = start.elapsed().as_nanos() as u64;
-                self.decode_ns += spent;
-                scan.counters.decode_ns.add(spent);
-                scan.counters.rows_decoded.add(rows as u64);
-                let as_codes = matches!(value, Column::Dict(_));
-                if as_codes { &scan.counters.as_codes } else { &scan.counters.as_values }.add(rows as u64);
-                value
+                let value = self.decode(column, |cursor| cursor.read(rows).map(Some))?;
+                value.ok_or_else(|| Error::internal("a column that was not read"))?
             }
         };
         self.columns[column] = Some(value.clone());
         Ok(value)
+    }
+
+    /// What `read` makes of the window's rows of a column that files may have; none where it is not
+    /// in this file, or `read` gives none.
+    fn decode(
+        &mut self,
+        column: usize,
+        read: impl FnOnce(&mut ColumnCursor) -> Result<Option<Column>>,
+    ) -> Result<Option<Column>> {
+        let scan = self.scan.clone();
+        let ColumnOrigin::File(_) = scan.table.origin(&scan.table.files()[self.file], column) else { return Ok(None) };
+        if self.cursors[column].is_none() {
+            self.open(&[column])?;
+        }
+        let start = Instant::now();
+        let cursor = self.cursors[column].as_mut().ok_or_else(|| Error::internal("a column without a cursor"))?;
+        let before = cursor.figures().decompress_ns;
+        cursor.skip(self.rows.start.saturating_sub(cursor.row()));
+        let Some(mut value) = read(cursor)? else { return Ok(None) };
+        let decompressing = cursor.figures().decompress_ns - before;
+        let data_type = scan.table.schema().field(column).data_type();
+        if *value.data_type() != storage_type(data_type) {
+            // The file's type is narrower than the table's.
+            value = Column::Flat(value.stored(data_type)?);
+        }
+        let spent = start.elapsed().as_nanos() as u64;
+        self.decode_ns += spent;
+        scan.counters.decode_ns.add(spent.saturating_sub(decompressing));
+        scan.counters.decompress_ns.add(decompressing);
+        scan.counters.values_decoded.add(value.len() as u64);
+        if matches!(value, Column::Dict(_)) {
+            scan.counters.as_codes.add(value.len() as u64);
+        }
+        Ok(Some(value))
+    }
+
+    /// Lets go of the cursors and counts what they did.
+    fn close(&mut self) {
+        for cursor in self.cursors.drain(..).flatten() {
+            let PageFigures { read, skipped, bytes, .. } = cursor.figures();
+            self.scan.counters.pages_read.add(read);
+            self.scan.counters.pages_skipped.add(skipped);
+            self.scan.counters.bytes_decompressed.add(bytes);
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // A cursor that a LIMIT ends is dropped where it stands.
+        self.close();
     }
 }
 

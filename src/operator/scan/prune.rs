@@ -102,6 +102,11 @@ pub(super) fn by_content(scan: &Scan, unit: &mut Unit, row_group: &RowGroup) -> 
     }
     let mut whole = None;
     for (number, condition, column, at) in asked {
+        if condition.predicate.best_first().is_some() {
+            // It comes to reject more: what a dictionary tells of it now is soon old, and bounds tell
+            // the same.
+            continue;
+        }
         let Some((dictionary, _)) = row_group.dictionary_bytes(at) else { continue };
         let whole = *whole.get_or_insert_with(|| bytes_to_read(scan, unit));
         if dictionary.saturating_mul(DICTIONARY_WORTH) > whole || !condition.tries_dictionary() {

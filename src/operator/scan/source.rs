@@ -3,9 +3,12 @@
 use super::condition::Condition;
 use super::cursor::ScanCursor;
 use super::prune::Unit;
-use crate::catalog::{ColumnOrigin, FileTable};
+use crate::catalog::{ColumnOrigin, FileTable, RowGroupBounds};
 use crate::error::Result;
 use crate::exec::{Counter, Cursor, OperatorMetrics, Source, TaskContext, Unit as Of};
+use crate::format::parquet::RowGroup;
+use crate::layout::{Bounds, Truth};
+use std::cmp::{Ordering as Order, Reverse};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +16,9 @@ use std::sync::{Arc, OnceLock};
 const MORSELS_A_WORKER: usize = 4;
 /// A part of a row group has at least this many rows. From the design.
 const PART_ROWS_MIN: usize = 32 << 10;
+/// Columns beside those of conditions are not read ahead when fewer rows than one in this many pass
+/// some condition: most of their pages may be passed over. Guessed.
+const RARE_ONE_IN: u64 = 64;
 /// Parts of a row group without page places, at most: each of them reads all bytes.
 const BLIND_PARTS_MAX: usize = 4;
 
@@ -30,12 +36,14 @@ pub(super) struct Counters {
     pub(super) files: Counter,
     pub(super) row_groups: Counter,
     pub(super) row_groups_skipped: Counter,
+    pub(super) pages_read: Counter,
     pub(super) pages_skipped: Counter,
-    pub(super) rows_decoded: Counter,
     pub(super) bytes_read: Counter,
+    pub(super) bytes_decompressed: Counter,
+    pub(super) values_decoded: Counter,
     pub(super) as_codes: Counter,
-    pub(super) as_values: Counter,
     pub(super) io_ns: Counter,
+    pub(super) decompress_ns: Counter,
     pub(super) decode_ns: Counter,
     pub(super) filter_ns: Counter,
 }
@@ -56,12 +64,14 @@ impl Counters {
             files: metrics.counter("files", Of::Count),
             row_groups: metrics.counter("row groups", Of::Count),
             row_groups_skipped: metrics.counter("row groups skipped", Of::Count),
+            pages_read: metrics.counter("pages read", Of::Count),
             pages_skipped: metrics.counter("pages skipped", Of::Count),
-            rows_decoded: metrics.counter("rows decoded", Of::Count),
             bytes_read: metrics.counter("bytes read", Of::Bytes),
+            bytes_decompressed: metrics.counter("bytes decompressed", Of::Bytes),
+            values_decoded: metrics.counter("values decoded", Of::Count),
             as_codes: metrics.counter("values as codes", Of::Count),
-            as_values: metrics.counter("values as values", Of::Count),
             io_ns: metrics.counter("io", Of::Nanoseconds),
+            decompress_ns: metrics.counter("decompress", Of::Nanoseconds),
             decode_ns: metrics.counter("decode", Of::Nanoseconds),
             filter_ns: metrics.counter("filter", Of::Nanoseconds),
         }
@@ -87,13 +97,75 @@ impl ScanSource {
         self.morsels.get_or_init(|| {
             let wanted = threads * MORSELS_A_WORKER;
             let columns = self.file_columns();
-            if self.units.len() >= wanted || threads < 2 || columns == 0 {
-                return self.units.to_vec();
+            let units = self.arranged();
+            if units.len() >= wanted || threads < 2 || columns == 0 {
+                return units;
             }
-            let total: usize = self.units.iter().map(|unit| unit.rows.len()).sum();
+            let total: usize = units.iter().map(|unit| unit.rows.len()).sum();
             let part_rows = (total / wanted).max(PART_ROWS_MIN);
-            self.units.iter().flat_map(|unit| self.split(unit, part_rows)).collect()
+            units.iter().flat_map(|unit| self.split(unit, part_rows)).collect()
         })
+    }
+
+    /// The row groups in the order in which they are best read: the most promising first where a
+    /// condition comes to reject the others; otherwise those of large files first, so that no worker
+    /// is left alone with one at the end.
+    fn arranged(&self) -> Vec<Unit> {
+        let mut units = self.units.to_vec();
+        let table = &self.scan.table;
+        let promising = self.scan.conditions.iter().find_map(|condition| {
+            let &[column] = condition.predicate.columns() else { return None };
+            Some((column, condition.predicate.best_first()?))
+        });
+        if let Some((column, descending)) = promising {
+            let mut keyed: Vec<_> = units
+                .into_iter()
+                .map(|unit| {
+                    let bounds = RowGroupBounds { table, file: &table.files()[unit.file], row_group: unit.row_group };
+                    let bounds = bounds.column(column);
+                    (if descending { bounds.max } else { bounds.min }, unit)
+                })
+                .collect();
+            keyed.sort_by(|(a, _), (b, _)| match (a, b) {
+                (Some(a), Some(b)) => {
+                    let ascending = a.partial_cmp(b).unwrap_or(Order::Equal);
+                    if descending { ascending.reverse() } else { ascending }
+                }
+                // What is not known may be anything.
+                (known, other) => other.is_some().cmp(&known.is_some()),
+            });
+            units = keyed.into_iter().map(|(_, unit)| unit).collect();
+        } else if table.files().len() > 1 {
+            units.sort_by_key(|unit| Reverse(table.files()[unit.file].footer.file_bytes()));
+        }
+        units
+    }
+
+    /// Lets the system read in the background what the worker is going to want next.
+    fn announce(&self, unit: &Unit) {
+        let table = &self.scan.table;
+        let file = &table.files()[unit.file];
+        let bounds = RowGroupBounds { table, file, row_group: unit.row_group };
+        let ready = || self.scan.conditions.iter().zip(&unit.always).filter(|(of, always)| !**always && of.predicate.is_ready());
+        if ready().any(|(condition, _)| condition.predicate.check_bounds(&bounds) == Truth::Never) {
+            return;
+        }
+        let mut columns: Vec<usize> = ready().flat_map(|(condition, _)| condition.predicate.columns().iter().copied()).collect();
+        let rare = ready().any(|(condition, _)| {
+            let (seen, passed, _) = condition.learned();
+            seen > 0 && passed * RARE_ONE_IN < seen
+        });
+        if !rare {
+            columns.extend(&self.scan.projection);
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        let columns = columns.into_iter().filter_map(|column| match table.origin(file, column) {
+            ColumnOrigin::File(at) => Some(at),
+            _ => None,
+        });
+        // A file that cannot be opened is an error of those who read it.
+        let _ = RowGroup::announce(&file.path, &file.footer, unit.row_group, columns);
     }
 
     /// Number of columns that some file is read for.
@@ -142,6 +214,11 @@ impl Source for ScanSource {
             task.check_cancelled()?;
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(morsel) = morsels.get(number) else { return Ok(None) };
+            if let Some(next) = morsels.get(number + task.query.threads.max(1))
+                && next.is_first()
+            {
+                self.announce(next);
+            }
             let file = morsel.file;
             // Parts of a row group count once, with their first one.
             let first = u64::from(morsel.is_first());
