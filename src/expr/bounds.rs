@@ -24,7 +24,7 @@ pub(crate) use order::order;
 use super::compare::Cmp;
 use super::compile::Slots;
 use super::slot::ScalarSlot;
-use crate::layout::{Bounds, ColumnBounds, Truth};
+use crate::layout::{Bounds, ColumnBounds, LISTED_VALUES_MAX, Truth};
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::Expr;
@@ -124,18 +124,20 @@ impl Test {
         }
     }
 
-    /// The values of which the column must have one, if the condition says nothing else.
+    /// Values of which the column must have one, if the condition says so and they are few.
     pub fn equal_to_any(&self) -> Option<Vec<ScalarValue>> {
         match self {
             Self::Compare { operand, op: Cmp::Eq, value } if operand.casts.is_empty() => {
                 // NULL equals nothing.
                 value.get().map(|value| if value.is_null() { Vec::new() } else { vec![value.clone()] })
             }
-            Self::In { operand, values, .. } if operand.casts.is_empty() => Some(values.clone()),
+            Self::In { operand, values, .. } if operand.casts.is_empty() && values.len() <= LISTED_VALUES_MAX => {
+                Some(values.clone())
+            }
             Self::IsTrue(test) => test.equal_to_any(),
             Self::Or(tests) => {
                 let parts: Option<Vec<_>> = tests.iter().map(Self::equal_to_any).collect();
-                parts.map(|parts| parts.into_iter().flatten().collect())
+                parts.map(|parts| parts.concat()).filter(|values| values.len() <= LISTED_VALUES_MAX)
             }
             Self::And(tests) => tests.iter().filter_map(Self::equal_to_any).min_by_key(Vec::len),
             _ => None,

@@ -16,7 +16,7 @@
 use super::keys::{hash_bytes, integers, is_integer_like, mix};
 use crate::column::{Column, Dictionary, storage_type};
 use crate::error::Result;
-use crate::layout::{Bounds, ScanPredicate, Truth};
+use crate::layout::{Bounds, LISTED_VALUES_MAX, ScanPredicate, Truth};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
@@ -34,9 +34,6 @@ const ZONE_SPAN_MAX: u64 = 1 << 16;
 
 /// Distinct keys that are kept in order, to be compared with zones. Guessed: 32 KiB of numbers.
 const SORTED_KEYS_MAX: usize = 4096;
-/// Distinct keys that are handed to Bloom filters of files, which look up no more.
-const LISTED_KEYS_MAX: usize = 64;
-
 /// A filter that a join fills while it runs and a scan evaluates.
 #[derive(Debug)]
 pub struct RuntimeFilter {
@@ -161,7 +158,7 @@ fn sorted_distinct<T: Ord + std::hash::Hash>(keys: impl Iterator<Item = T>) -> O
 
 /// Keeps the keys as constants, if they are few.
 fn list<T>(filter: &RuntimeFilter, sorted: &Option<Vec<T>>, scalar: impl Fn(&T) -> Option<ScalarValue>) {
-    if let Some(sorted) = sorted.as_ref().filter(|sorted| sorted.len() <= LISTED_KEYS_MAX)
+    if let Some(sorted) = sorted.as_ref().filter(|sorted| sorted.len() <= LISTED_VALUES_MAX)
         && let Some(keys) = sorted.iter().map(scalar).collect()
     {
         let _ = filter.listed.set(keys);

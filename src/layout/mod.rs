@@ -7,7 +7,7 @@ mod bounds;
 mod predicate;
 
 pub use bounds::{Bounds, ColumnBounds, Truth};
-pub use predicate::ScanPredicate;
+pub use predicate::{LISTED_VALUES_MAX, ScanPredicate};
 
 /// How surely a fact is known, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -71,8 +71,10 @@ impl Reduce<'_> {
 
     fn binary(&self, BinaryExpr { left, op, right }: &BinaryExpr) -> Test {
         let op = match op {
-            Operator::And => return Test::And(vec![self.test(left), self.test(right)]),
-            Operator::Or => return Test::Or(vec![self.test(left), self.test(right)]),
+            Operator::And | Operator::Or => {
+                let terms = self.chain(left, *op, right);
+                return if *op == Operator::And { Test::And(terms) } else { Test::Or(terms) };
+            }
             Operator::IsNotDistinctFrom => return self.null_safe(left, right),
             Operator::IsDistinctFrom => return negated(self.null_safe(left, right), true),
             Operator::Eq => Cmp::Eq,
@@ -84,6 +86,21 @@ impl Reduce<'_> {
             _ => return Test::Unknown,
         };
         self.compare(left, op, right)
+    }
+
+    /// The terms of `a AND b AND c`, which is nested to the left, without recursion into it.
+    fn chain(&self, left: &Expr, op: Operator, right: &Expr) -> Vec<Test> {
+        let mut terms = vec![self.test(right)];
+        let mut next = left;
+        while let Expr::BinaryExpr(inner) = next
+            && inner.op == op
+        {
+            terms.push(self.test(&inner.right));
+            next = &inner.left;
+        }
+        terms.push(self.test(next));
+        terms.reverse();
+        terms
     }
 
     /// `<=>`: equality that takes NULL for a value.

@@ -18,15 +18,12 @@ use super::kind::Kind;
 use super::page_header::{Compact, I32, STRUCT};
 use crate::error::Result;
 use crate::format::source::ByteSource;
+use crate::layout::LISTED_VALUES_MAX;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue as S;
 use std::ops::Range;
 use twox_hash::XxHash64;
-
-/// Values looked up in a filter, at most. Computed: with the usual 1% of false positives, 64 values
-/// that are not there are found missing with a chance of one half.
-pub const BLOOM_VALUES_MAX: usize = 64;
 
 /// Bytes of a block.
 const BLOCK_BYTES: u64 = 32;
@@ -46,7 +43,7 @@ pub(super) fn may_hold(
 ) -> Result<bool> {
     let Some((kind, leaf)) = column.kind.zip(column.leaf) else { return Ok(true) };
     let chunk = footer.row_group(row_group).column(leaf);
-    if values.len() > BLOOM_VALUES_MAX || chunk.bloom_filter_offset().is_none() {
+    if values.len() > LISTED_VALUES_MAX || chunk.bloom_filter_offset().is_none() {
         return Ok(true);
     }
     let mut hashes = Vec::with_capacity(values.len());
@@ -216,6 +213,71 @@ fn digits(value: &S, column: &DataType) -> Option<Option<i128>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::column::to_plan_type;
+    use crate::format::parquet::{RowGroup, testing};
+    use arrow::array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
+    use arrow::compute;
+    use arrow::datatypes::TimeUnit;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// Every value of every type is found in the filter that the crate writes; most others are not.
+    #[test]
+    fn no_value_is_missed() {
+        let ints: ArrayRef = Arc::new((0..100).map(|row| (row % 9 != 0).then_some(row * 7 - 200)).collect::<Int64Array>());
+        let positive: ArrayRef = Arc::new((0..100).map(|row| Some(row * 7)).collect::<Int64Array>());
+        let cast = |of: &ArrayRef, to: DataType| compute::cast(of, &to).unwrap();
+        let hundred: ArrayRef = Arc::new((0..100).map(Some).collect::<Int64Array>());
+        let small = |to: DataType| cast(&hundred, to);
+        let fixed = FixedSizeBinaryArray::try_from_iter((0..100u8).map(|row| [row; 5])).unwrap();
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("i8", small(DataType::Int8)),
+            ("i16", cast(&ints, DataType::Int16)),
+            ("i32", cast(&ints, DataType::Int32)),
+            ("i64", ints.clone()),
+            ("u8", small(DataType::UInt8)),
+            ("u32", cast(&positive, DataType::UInt32)),
+            ("u64", cast(&positive, DataType::UInt64)),
+            ("f32", cast(&ints, DataType::Float32)),
+            ("f64", cast(&ints, DataType::Float64)),
+            ("date", cast(&cast(&ints, DataType::Int32), DataType::Date32)),
+            ("ms", cast(&ints, DataType::Timestamp(TimeUnit::Millisecond, None))),
+            ("us", cast(&ints, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))),
+            ("d9", cast(&ints, DataType::Decimal128(9, 2))),
+            ("d15", cast(&ints, DataType::Decimal128(15, 2))),
+            ("d30", cast(&ints, DataType::Decimal128(30, 2))),
+            ("text", Arc::new((0..100).map(|row| Some(format!("é{row}"))).collect::<StringArray>())),
+            ("fixed", Arc::new(fixed)),
+        ];
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)));
+        let directory = tempfile::tempdir().unwrap();
+        let path: Arc<Path> = directory.path().join("bloom.parquet").into();
+        testing::write_with(&path, &[batch.unwrap()], 50, &names, &[]);
+        let (_, footer) = Footer::open(&path).unwrap();
+        let mut group = RowGroup::open(&path, &footer, 0, 0..100, false).unwrap();
+        for (at, name) in names.iter().enumerate() {
+            let data_type = &footer.columns()[at].data_type;
+            let mut cursor = group.open_columns(&[at]).unwrap().0.remove(0);
+            let values = to_plan_type(&cursor.read(100).unwrap().flat().unwrap(), data_type).unwrap();
+            for row in 0..100 {
+                let value = S::try_from_array(&values, row).unwrap();
+                if !value.is_null() {
+                    assert!(group.may_hold(at, std::slice::from_ref(&value)).unwrap(), "{name}: {value}");
+                }
+            }
+            if values.data_type().is_numeric() {
+                let found = (0..50).filter(|extra| {
+                    let absent: ArrayRef = Arc::new(Int64Array::from(vec![101 + extra % 20]));
+                    let absent = S::try_from_array(&cast(&absent, data_type.clone()), 0).unwrap();
+                    let there = (0..100).any(|row| S::try_from_array(&values, row).unwrap() == absent);
+                    !there && group.may_hold(at, &[absent]).unwrap()
+                });
+                assert!(found.count() < 10, "{name}: the filter rules nothing out");
+            }
+        }
+        assert!(group.may_hold(0, &vec![S::Int64(Some(120)); LISTED_VALUES_MAX + 1]).unwrap(), "too many to look up");
+    }
 
     #[test]
     fn headers_are_understood_or_refused() {
@@ -238,9 +300,6 @@ mod tests {
         assert_eq!(stored_forms(&S::Int64(Some(1 << 40)), Kind::Int32, &DataType::Int32), Some(vec![]));
         assert_eq!(stored_forms(&S::Float64(Some(0.0)), Kind::Float64, &DataType::Float64).map(|forms| forms.len()), Some(2));
         assert_eq!(stored_forms(&S::Float64(Some(f64::NAN)), Kind::Float64, &DataType::Float64), None);
-        assert_eq!(
-            stored_forms(&S::Date32(Some(1)), Kind::Int64, &DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None)),
-            None
-        );
+        assert_eq!(stored_forms(&S::Date32(Some(1)), Kind::Int64, &DataType::Timestamp(TimeUnit::Microsecond, None)), None);
     }
 }

@@ -280,3 +280,36 @@ fn check_row_group(row_group: &RowGroupMetaData, file_bytes: u64) -> Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::parquet::testing;
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+
+    #[test]
+    fn the_length_of_a_footer_is_checked_before_it_is_believed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("n.parquet");
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        testing::write(&path, &[RecordBatch::try_from_iter(vec![("n", column)]).unwrap()], 10);
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(Footer::open(&path).unwrap().1.total_rows(), 3);
+        let place = bytes.len() - END_BYTES as usize;
+        for length in [u32::MAX, bytes.len() as u32, 0, 1] {
+            let mut damaged = bytes.clone();
+            damaged[place..place + 4].copy_from_slice(&length.to_le_bytes());
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, damaged).unwrap();
+            let error = Footer::open(&path).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Data, "{error}");
+            assert_eq!(error.place().file.as_deref(), Some(path.as_path()));
+        }
+        // A footer that is longer than what is read at first.
+        let names: Vec<String> = (0..1500).map(|number| format!("a column with a rather long name {number}")).collect();
+        let columns = names.iter().map(|name| (name, Arc::new(Int64Array::from(vec![1])) as ArrayRef));
+        testing::write(&path, &[RecordBatch::try_from_iter(columns).unwrap()], 10);
+        assert!(std::fs::metadata(&path).unwrap().size() > 2 * TAIL_BYTES);
+        assert_eq!(Footer::open(&path).unwrap().1.columns().len(), 1500);
+    }
+}

@@ -33,7 +33,6 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use bloom::BLOOM_VALUES_MAX;
 pub use column::{ColumnCursor, PageFigures};
 pub use footer::{FileColumn, FileId, Footer};
 pub use page_index::PageZones;

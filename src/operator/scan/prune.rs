@@ -18,7 +18,7 @@ use super::source::Scan;
 use crate::catalog::{ColumnOrigin, FileTable, PageBounds, RowGroupBounds, Table};
 use crate::column::{Column, storage_type};
 use crate::error::Result;
-use crate::format::parquet::{BLOOM_VALUES_MAX, RowGroup};
+use crate::format::parquet::RowGroup;
 use crate::layout::{Bounds, ScanPredicate, Truth};
 use std::ops::Range;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ pub(super) fn by_content(scan: &Scan, unit: &mut Unit, row_group: &RowGroup) -> 
     let asked: Vec<_> =
         scan.conditions.iter().enumerate().filter_map(asked).filter(|(number, ..)| !unit.always[*number]).collect();
     for (_, condition, _, at) in &asked {
-        let Some(values) = condition.predicate.equal_to_any().filter(|values| values.len() <= BLOOM_VALUES_MAX) else { continue };
+        let Some(values) = condition.predicate.equal_to_any() else { continue };
         if !row_group.may_hold(*at, &values)? {
             condition.by_bloom.fetch_add(first, Ordering::Relaxed);
             return Ok(true);
