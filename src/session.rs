@@ -6,17 +6,19 @@
 //!                                 └─ SET, SHOW, CREATE EXTERNAL TABLE, DROP: done at once
 //! ```
 
-use crate::catalog::View;
+use crate::catalog::{FileTable, View};
 use crate::config::{Config, JoinStrategy};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::exec::{CancelFlag, PlanRef, QueryContext, spill::SpillDirectory};
 use crate::join::Strategy;
 use crate::sql::{self, ExplainMode, Parameters, Parsed, Request, ast};
-use crate::stream::{ResultStream, text_stream};
+use crate::stream::{ResultStream, table_stream, text_stream};
 use crate::{explain, optimizer, planner};
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion_expr::LogicalPlan;
 use parking_lot::Mutex;
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,8 +39,8 @@ pub struct Outcome {
 
 /// A query ready to run.
 struct Planned {
-    /// The optimized logical plan, as text.
-    logical: String,
+    /// The optimized logical plan.
+    logical: LogicalPlan,
     physical: PlanRef,
     /// Names and types that the caller sees.
     schema: SchemaRef,
@@ -130,15 +132,16 @@ impl Session {
                     "plan",
                     match mode {
                         ExplainMode::Extended => {
-                            format!("== Optimized logical plan ==\n{}\n\n== Physical plan ==\n{physical}", planned.logical)
+                            let logical = planned.logical.display_indent();
+                            format!("== Optimized logical plan ==\n{logical}\n\n== Physical plan ==\n{physical}")
                         }
                         ExplainMode::Plan | ExplainMode::Formatted | ExplainMode::Analyze => physical,
                     },
                 )
             }
-            Request::CreateExternalTable { name, location, if_not_exists, or_replace } => {
+            Request::CreateExternalTable { name, location, declaration, if_not_exists, or_replace } => {
                 if self.may_create("table", &name, if_not_exists, or_replace)? {
-                    self.engine.register_path(&name, &location)?;
+                    self.engine.register_declared(&name, &location, declaration)?;
                 }
                 Ok(OutcomeKind::Done(format!("table {name} created")))
             }
@@ -182,6 +185,17 @@ impl Session {
                 }
                 self.lines("table", names.join("\n"))
             }
+            Request::ShowLayout { table, is_path } => {
+                let table = if is_path { self.engine.catalog().open(&table)? } else { self.engine.table(&table)? };
+                let any: Arc<dyn Any + Send + Sync> = table.clone();
+                let Ok(files) = Arc::downcast::<FileTable>(any) else {
+                    return Err(Error::unsupported(format!("SHOW LAYOUT of {}, which is not made of files,", table.describe())));
+                };
+                let facts = files.layout_facts().into_iter();
+                let rows = facts.map(|fact| vec![fact.fact, fact.columns, fact.evidence.to_string(), fact.source]);
+                let titles = ["fact", "columns", "evidence", "source"];
+                Ok(OutcomeKind::Rows(table_stream(&titles, rows.collect(), self.engine.scheduler())?))
+            }
             Request::Describe { table, is_path, .. } => {
                 let table = if is_path { self.engine.catalog().open(&table)? } else { self.engine.table(&table)? };
                 let fields = table.schema().fields().iter().zip(table.display_names());
@@ -221,7 +235,7 @@ impl Session {
         let fields = physical.schema().fields().iter().zip(&bound.names);
         // What the analysis believes about NULLs need not hold for what an outer query sees.
         let fields: Vec<_> = fields.map(|(field, name)| field.as_ref().clone().with_name(name).with_nullable(true)).collect();
-        Ok(Planned { logical: logical.display_indent().to_string(), physical, schema: Arc::new(Schema::new(fields)) })
+        Ok(Planned { logical, physical, schema: Arc::new(Schema::new(fields)) })
     }
 
     fn run(&self, plan: PlanRef, schema: SchemaRef, config: &Config) -> Result<ResultStream> {

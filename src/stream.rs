@@ -134,10 +134,19 @@ impl CancelHandle {
 
 /// Lines of text as a result of one column.
 pub(crate) fn text_stream(title: &str, lines: Vec<String>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
-    let schema = Arc::new(Schema::new(vec![Field::new(title, DataType::Utf8View, false)]));
+    table_stream(&[title], lines.into_iter().map(|line| vec![line]).collect(), scheduler)
+}
+
+/// Rows of text, one for each of `titles`.
+pub(crate) fn table_stream(titles: &[&str], lines: Vec<Vec<String>>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
+    let fields: Vec<Field> = titles.iter().map(|title| Field::new(*title, DataType::Utf8View, false)).collect();
+    let schema = Arc::new(Schema::new(fields));
     let rows = lines.len();
-    let array: ArrayRef = Arc::new(StringViewArray::from_iter_values(lines));
-    let plan: PlanRef = Arc::new(ValuesNode::new(schema.clone(), vec![Chunk::from_arrays(vec![array], rows)]));
+    let column = |at: usize| -> ArrayRef {
+        Arc::new(StringViewArray::from_iter_values(lines.iter().map(|line| line.get(at).map_or("", String::as_str))))
+    };
+    let arrays = (0..titles.len()).map(column).collect();
+    let plan: PlanRef = Arc::new(ValuesNode::new(schema.clone(), vec![Chunk::from_arrays(arrays, rows)]));
     let query = Arc::new(QueryContext {
         threads: 1,
         chunk_rows: crate::column::CHUNK_ROWS,

@@ -1,6 +1,7 @@
 //! Tables that are Parquet files: one, a directory of them as Hive or Spark left it, or a glob.
 
 mod bounds;
+mod layout;
 mod listing;
 mod partition;
 mod schema;
@@ -9,10 +10,12 @@ mod schema;
 mod tests;
 
 pub use bounds::{PageBounds, RowGroupBounds};
+pub use layout::{BucketState, TableBuckets, TableZones};
 
 use super::{Table, TableStatistics};
 use crate::error::{Error, Result};
 use crate::format::parquet::{FileId, Footer};
+use crate::layout::Declaration;
 use arrow::datatypes::SchemaRef;
 use datafusion_common::ScalarValue;
 use std::any::Any;
@@ -31,6 +34,8 @@ pub struct FileTable {
     files: Vec<TableFile>,
     file_columns: usize,
     statistics: OnceLock<TableStatistics>,
+    declaration: Declaration,
+    found: layout::Found,
 }
 
 /// A file of a [`FileTable`].
@@ -62,6 +67,14 @@ impl FileTable {
     /// Opens the file, the directory (with all directories below it) or the files that match the
     /// glob. Reads the footers that are not known yet.
     pub fn open(path_or_glob: &str) -> Result<Arc<FileTable>> {
+        Self::open_declared(path_or_glob, Declaration::default())
+    }
+
+    /// The same, of files that a declaration says more about.
+    ///
+    /// # Errors
+    /// Also when the declaration names columns that the files have not.
+    pub fn open_declared(path_or_glob: &str, declaration: Declaration) -> Result<Arc<FileTable>> {
         let listing = listing::list(path_or_glob)?;
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
         let footers = open_footers(&paths)?;
@@ -72,14 +85,18 @@ impl FileTable {
         for (((path, (id, footer)), partition), columns) in parts {
             files.push(TableFile { path: path.into(), footer, partition, columns, id });
         }
-        Ok(Arc::new(FileTable {
+        let table = FileTable {
             path: path_or_glob.to_string(),
+            declaration,
+            found: layout::Found::new(merged.schema.fields().len()),
             file_columns: merged.schema.fields().len() - partitions.columns.len(),
             schema: merged.schema,
             display_names: merged.display_names,
             files,
             statistics: OnceLock::new(),
-        }))
+        };
+        table.check_declaration()?;
+        Ok(Arc::new(table))
     }
 
     /// The files, by path.
@@ -110,6 +127,11 @@ impl FileTable {
 }
 
 impl TableFile {
+    /// Tells whether the file at the path is still this one.
+    pub fn id(&self) -> FileId {
+        self.id
+    }
+
     /// An error when the file is no longer the one that was opened.
     pub fn check_unchanged(&self) -> Result<()> {
         let unchanged = FileId::of(&self.path)? == self.id;

@@ -6,7 +6,7 @@ mod files;
 mod memory;
 
 pub use catalog::{Catalog, OpenFile, View};
-pub use files::{ColumnOrigin, FileTable, PageBounds, RowGroupBounds, TableFile};
+pub use files::{BucketState, ColumnOrigin, FileTable, PageBounds, RowGroupBounds, TableBuckets, TableFile, TableZones};
 pub use memory::MemoryTable;
 
 use crate::layout::ColumnStatistics;

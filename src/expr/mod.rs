@@ -23,6 +23,7 @@ mod in_list;
 mod kernel;
 mod leaf;
 mod like;
+mod like_block;
 mod logic;
 mod parse;
 mod predicate;
@@ -33,6 +34,8 @@ mod vector;
 
 pub(crate) use bounds::order as order_of_constants;
 pub use compile::{Slots, compile};
+pub use leaf::column;
+pub use parse::{double_text, float32_text};
 pub use predicate::Predicate;
 pub use scan::scan_predicate;
 pub use slot::ScalarSlot;

@@ -13,7 +13,9 @@
 
 mod arithmetic;
 mod bind;
+mod declaration;
 mod dialect;
+mod grouping;
 pub mod guard;
 mod limits;
 mod literal;

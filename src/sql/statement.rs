@@ -1,9 +1,11 @@
 //! Which kind of request a statement is. What is none of ours is refused by its first words.
 
+use super::declaration::declaration;
 use super::guard;
 use super::parse::{Command, ExplainMode, Parsed};
 use super::source::At;
 use crate::error::{Error, Result};
+use crate::layout::Declaration;
 use sqlparser::ast::*;
 
 /// What a statement asks of the session.
@@ -24,6 +26,8 @@ pub enum Request {
         name: String,
         /// The directory, file or glob.
         location: String,
+        /// What it says of how the rows lie.
+        declaration: Declaration,
         /// Keep the table that has the name.
         if_not_exists: bool,
         /// Replace the table that has the name.
@@ -73,6 +77,13 @@ pub enum Request {
         /// LIKE pattern, with `*` or `%` for any text.
         pattern: Option<String>,
     },
+    /// Lists what is known of how a table's rows lie.
+    ShowLayout {
+        /// Its name in lower case, or the path of files.
+        table: String,
+        /// Whether `table` is a path.
+        is_path: bool,
+    },
     /// Lists a table's columns.
     Describe {
         /// Its name in lower case, or the path of files.
@@ -95,6 +106,10 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
                 return Ok(Request::Set { name: name.clone(), value: value.clone() });
             }
             Command::Reset { name } => return Ok(Request::Reset { name: name.clone() }),
+            Command::ShowLayout(name) => {
+                let (table, is_path) = table_or_path(name)?;
+                return Ok(Request::ShowLayout { table, is_path });
+            }
             Command::Explain(mode, statement) => match statement.as_ref() {
                 Statement::Query(query) => {
                     guard::check(query, text)?;
@@ -180,11 +195,10 @@ fn create_table(create: &CreateTable, parsed: &Parsed) -> Result<Request> {
     let partitioned = partitioned || create.partition_by.is_some();
     for (given, what) in [
         (partitioned, "PARTITIONED BY or SKEWED BY in CREATE EXTERNAL TABLE (partitions are found in the directory)"),
-        (create.clustered_by.is_some() || create.cluster_by.is_some(), "CLUSTERED BY in CREATE EXTERNAL TABLE"),
+        (create.cluster_by.is_some(), "CLUSTER BY in CREATE EXTERNAL TABLE"),
         (create.order_by.is_some(), "ORDER BY in CREATE TABLE"),
         (!create.constraints.is_empty(), "a constraint in CREATE TABLE"),
         (create.like.is_some() || create.clone.is_some(), "CREATE TABLE LIKE"),
-        (create.table_options != CreateTableOptions::None, "an option or property of CREATE TABLE"),
         (create.comment.is_some(), "COMMENT in CREATE TABLE"),
         (create.transient || create.volatile || create.iceberg || create.dynamic || create.snapshot, "this kind of CREATE TABLE"),
         (formats.is_some_and(|formats| formats.row_format.is_some()), "ROW FORMAT"),
@@ -201,6 +215,7 @@ fn create_table(create: &CreateTable, parsed: &Parsed) -> Result<Request> {
     Ok(Request::CreateExternalTable {
         name: simple_name(&create.name)?,
         location,
+        declaration: declaration(create, parsed)?,
         if_not_exists: create.if_not_exists,
         or_replace: create.or_replace,
     })
@@ -259,13 +274,17 @@ fn simple_name(name: &ObjectName) -> Result<String> {
 }
 
 fn describe(table: &ObjectName, extended: bool) -> Result<Request> {
+    let (table, is_path) = table_or_path(table)?;
+    Ok(Request::Describe { table, is_path, extended })
+}
+
+/// A table's name, or the path of files in quotes, and whether it is a path.
+fn table_or_path(table: &ObjectName) -> Result<(String, bool)> {
     let parts: Vec<&Ident> = table.0.iter().filter_map(|part| part.as_ident()).collect();
     match parts.as_slice() {
-        [path] if path.quote_style == Some('\'') => Ok(Request::Describe { table: path.value.clone(), is_path: true, extended }),
-        [format, path] if format.value == "parquet" => {
-            Ok(Request::Describe { table: path.value.clone(), is_path: true, extended })
-        }
-        _ => Ok(Request::Describe { table: simple_name(table)?, is_path: false, extended }),
+        [path] if path.quote_style == Some('\'') => Ok((path.value.clone(), true)),
+        [format, path] if format.value == "parquet" => Ok((path.value.clone(), true)),
+        _ => Ok((simple_name(table)?, false)),
     }
 }
 

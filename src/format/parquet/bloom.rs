@@ -89,12 +89,12 @@ fn parse_header(bytes: &[u8]) -> Option<(u64, u64)> {
     let mut reader = Compact::new(bytes);
     let (mut field, mut size) = (0, None);
     for wanted in 1..=4 {
-        let kind = reader.field(&mut field)?;
+        let kind = reader.field(&mut field)??;
         match (field, kind) {
             (1, I32) if wanted == 1 => size = u64::try_from(reader.zigzag()?).ok(),
             (_, STRUCT) if field == wanted => {
                 let mut member = 0;
-                if reader.field(&mut member)? != STRUCT || member != 1 {
+                if reader.field(&mut member)?? != STRUCT || member != 1 {
                     return None;
                 }
                 // Both the member and the union end.
