@@ -19,6 +19,11 @@ const PART_ROWS_MIN: usize = 32 << 10;
 /// Columns beside those of conditions are not read ahead when fewer rows than one in this many pass
 /// some condition: most of their pages may be passed over. Guessed.
 const RARE_ONE_IN: u64 = 64;
+/// Reading as fast as this, in GB/s, has not waited for a disk. Guessed: between a fast disk and
+/// copying from the page cache.
+const WARM_BYTES_PER_NS: u64 = 3;
+/// Bytes after which that is judged. Guessed: some column chunks.
+const WARM_BYTES_MIN: u64 = 4 << 20;
 /// Parts of a row group without page places, at most: each of them reads all bytes.
 const BLIND_PARTS_MAX: usize = 4;
 
@@ -143,6 +148,11 @@ impl ScanSource {
 
     /// Lets the system read in the background what the worker is going to want next.
     fn announce(&self, unit: &Unit) {
+        let (bytes, time) = (self.counters.bytes_read.get(), self.counters.io_ns.get());
+        if bytes > WARM_BYTES_MIN && time * WARM_BYTES_PER_NS < bytes {
+            // The files are in memory already.
+            return;
+        }
         let table = &self.scan.table;
         let file = &table.files()[unit.file];
         let bounds = RowGroupBounds { table, file, row_group: unit.row_group };
