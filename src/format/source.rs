@@ -196,13 +196,15 @@ mod tests {
         let source = LocalFile::open(&path, bytes.len() as u64).unwrap();
         for length in [POOLED_BYTES_MIN, POOLED_BYTES_MIN + 9, 10] {
             let (from, to) = (7, 7 + length);
-            source.will_need(&[from as u64..to as u64]);
-            let read = source.read_ranges(&[from as u64..to as u64, 0..3, 9..9]).unwrap();
+            let place = from as u64..to as u64;
+            source.will_need(std::slice::from_ref(&place));
+            let read = source.read_ranges(&[place, 0..3, 9..9]).unwrap();
             assert_eq!((&read[0][..], &read[1][..], read[2].len()), (&bytes[from..to], &bytes[..3], 0));
         }
-        assert!(source.read_ranges(&[0..bytes.len() as u64 + 1]).is_err());
+        let (beyond, near_the_end) = (0..bytes.len() as u64 + 1, 90..110);
+        assert!(source.read_ranges(&[beyond]).is_err());
         std::fs::write(&path, &bytes[..100]).unwrap();
-        let error = source.read_ranges(&[90..110]).unwrap_err();
+        let error = source.read_ranges(&[near_the_end]).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Data);
     }
 }

@@ -71,14 +71,14 @@ pub(super) fn may_hold(
 /// damaged.
 fn bitset(source: &dyn ByteSource, chunk: &ColumnChunkMetaData) -> Result<Option<(u64, u64)>> {
     let Some(offset) = chunk.bloom_filter_offset().and_then(|offset| u64::try_from(offset).ok()) else { return Ok(None) };
-    let end = offset.saturating_add(HEADER_BYTES).min(source.len());
-    if offset >= end {
+    let place = offset..offset.saturating_add(HEADER_BYTES).min(source.len());
+    if place.is_empty() {
         return Ok(None);
     }
-    let header = source.read_ranges(&[offset..end])?;
+    let header = source.read_ranges(&[place])?;
     let Some((bytes, length)) = header.first().and_then(|bytes| parse_header(bytes)) else { return Ok(None) };
     let start = offset + length;
-    let fits = bytes > 0 && bytes % BLOCK_BYTES == 0 && start.checked_add(bytes).is_some_and(|end| end <= source.len());
+    let fits = bytes > 0 && bytes.is_multiple_of(BLOCK_BYTES) && start.checked_add(bytes).is_some_and(|end| end <= source.len());
     Ok(fits.then_some((start, bytes / BLOCK_BYTES)))
 }
 
