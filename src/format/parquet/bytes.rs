@@ -1,6 +1,6 @@
 //! The bytes of column chunks in memory.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::source::{ByteSource, GAP_BYTES_MAX, coalesce};
 use ::bytes::Bytes;
 use std::ops::Range;

@@ -333,7 +333,8 @@ mod tests {
         for length in [u32::MAX, bytes.len() as u32, 0, 1] {
             let mut damaged = bytes.clone();
             damaged[place..place + 4].copy_from_slice(&length.to_le_bytes());
-            std::fs::remove_file(&path).unwrap();
+            // A file of its own: the cache knows files by their identity.
+            let path = directory.path().join(format!("{length}.parquet"));
             std::fs::write(&path, damaged).unwrap();
             let error = Footer::open(&path).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Data, "{error}");
@@ -342,6 +343,7 @@ mod tests {
         // A footer that is longer than what is read at first.
         let names: Vec<String> = (0..1500).map(|number| format!("a column with a rather long name {number}")).collect();
         let columns = names.iter().map(|name| (name, Arc::new(Int64Array::from(vec![1])) as ArrayRef));
+        let path = directory.path().join("wide.parquet");
         testing::write(&path, &[RecordBatch::try_from_iter(columns).unwrap()], 10);
         assert!(std::fs::metadata(&path).unwrap().size() > 2 * TAIL_BYTES);
         assert_eq!(Footer::open(&path).unwrap().1.columns().len(), 1500);
