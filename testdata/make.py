@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Writes parts of testdata/: make.py queries|answers|hive|odd|layout. Called by make.sh, which makes the environments.
+"""Writes parts of testdata/: make.py queries|answers|hive|odd|layout|pruning. Called by make.sh, which makes the environments.
 
 queries  TPC-H's 22 texts, Q11's fraction for scale 0.01
 answers  DuckDB's answers to them as CSV; NULL is written as NULL, floats in full
 hive     partitioned tables as Hive leaves them: escapes, a NULL partition, files to be ignored
 odd      small files that are unusual in one way each
 layout   the same keys laid out in several ways; the folders spark_* there are written by Spark itself (spark.sql)
+pruning  the same rows in row groups with Bloom filters and in small pages with a page index
 """
 import csv, datetime, decimal, glob, math, os, shutil, sys
 
@@ -199,5 +200,32 @@ def write(table, path, **options):
     pq.write_table(table, path, **options)
 
 
+def pruning():
+    import duckdb
+    import pyarrow.parquet as pq
+
+    root = fresh(f"{HERE}/pruning")
+    rows = """select
+        i::INTEGER as id,
+        ((i * 7919) % 12289 * 10 + 3)::INTEGER as spread,
+        ((i // 2048) * 1000 + (i % 5) * 7)::INTEGER as few,
+        case when i % 11 = 0 then null else chr(97 + (i // 2048)::INTEGER) || '-' || (i % 40) end as word,
+        (case when i // 2048 = 2 then null when i // 2048 = 3 and i % 3 = 0 then null else i % 100 end)::SMALLINT as gaps,
+        (case when i = 5000 then 'NaN'::DOUBLE when i // 2048 = 4 then -0.0 else (i % 64) / 8 + (i // 2048) * 1000 end)::DOUBLE as real,
+        ((i % 50) / 4 + (i // 2048) * 100)::DECIMAL(9,2) as price,
+        DATE '2020-01-01' + (i // 100)::INTEGER as day
+        from range(12288) r(i)"""
+    duckdb.execute(f"copy ({rows}) to '{root}/bloom.parquet' (format parquet, row_group_size 2048, compression zstd)")
+    pq.write_table(
+        pq.read_table(f"{root}/bloom.parquet"),
+        f"{root}/pages.parquet",
+        row_group_size=4096,
+        data_page_size=512,
+        write_batch_size=128,
+        write_page_index=True,
+        compression="zstd",
+    )
+
+
 if __name__ == "__main__":
-    {"queries": queries, "answers": answers, "hive": hive, "odd": odd, "layout": layout}[sys.argv[1]]()
+    {"queries": queries, "answers": answers, "hive": hive, "odd": odd, "layout": layout, "pruning": pruning}[sys.argv[1]]()

@@ -21,4 +21,5 @@ mkdir -p "$env"
 "$env/peers/bin/python" testdata/make.py odd
 # The folders testdata/layout/spark_* are what Spark 4.3 leaves of testdata/spark.sql in its warehouse.
 "$env/peers/bin/python" testdata/make.py layout
+"$env/peers/bin/python" testdata/make.py pruning
 du -sh testdata

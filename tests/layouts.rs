@@ -212,7 +212,8 @@ fn lay_out(folder: &Path, rows: &[Row], lie: Lie, random: &mut StdRng) {
             write(&folder.join("a.parquet"), &rows, group_rows, lie == Lie::FalselySorted, true);
         }
         Lie::SeveralSorted => {
-            for (number, part) in rows.chunks_mut(rows.len().div_ceil(3).max(1)).enumerate() {
+            let third = rows.len().div_ceil(3).max(1);
+            for (number, part) in rows.chunks_mut(third).enumerate() {
                 part.sort();
                 write(&folder.join(format!("{number}.parquet")), part, group_rows, true, true);
             }

@@ -38,6 +38,46 @@ pub enum Unit {
     Nanoseconds,
 }
 
+impl Unit {
+    /// A value as people read it.
+    pub fn show(self, value: u64) -> String {
+        match self {
+            Self::Count => thousands(value),
+            Self::Bytes => binary(value),
+            Self::Nanoseconds => match value {
+                0..1_000_000 => format!("{} µs", value / 1_000),
+                1_000_000..10_000_000_000 => format!("{:.1} ms", value as f64 / 1e6),
+                _ => format!("{:.2} s", value as f64 / 1e9),
+            },
+        }
+    }
+}
+
+/// Groups of three digits: `1 234 567`.
+fn thousands(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Binary multiples: `1.5 MiB`.
+fn binary(value: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut scaled = value as f64;
+    let mut unit = 0;
+    while scaled >= 1024.0 && unit + 1 < units.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{value} B") } else { format!("{scaled:.1} {}", units[unit]) }
+}
+
 /// The actual figures of one plan node over one execution.
 #[derive(Debug, Default)]
 pub struct OperatorMetrics {

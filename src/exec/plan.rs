@@ -58,6 +58,11 @@ pub trait PlanNode: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What EXPLAIN ANALYZE prints of the counters, in lines. None: all that are not zero, in one line.
+    fn figures(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Inputs, in the order EXPLAIN prints them.
     fn children(&self) -> Vec<&PlanRef>;
 

@@ -40,9 +40,13 @@ fn node(plan: &PlanRef, analyze: bool, first: &str, rest: &str, out: &mut String
     let margin = if children.is_empty() { "   " } else { "│  " };
     let mut lines = plan.details();
     if analyze {
-        let named: Vec<String> = info.metrics.named().into_iter().filter(|(.., value)| *value > 0).map(figure).collect();
-        if !named.is_empty() {
-            lines.push(named.join(", "));
+        match plan.figures() {
+            Some(figures) => lines.extend(figures),
+            None => {
+                let named = info.metrics.named().into_iter().filter(|(.., value)| *value > 0);
+                let named: Vec<String> = named.map(figure).collect();
+                lines.extend((!named.is_empty()).then(|| named.join(", ")));
+            }
         }
         lines.extend(info.metrics.notes());
     }
@@ -57,45 +61,22 @@ fn node(plan: &PlanRef, analyze: bool, first: &str, rest: &str, out: &mut String
 }
 
 fn figure((name, unit, value): (&'static str, Unit, u64)) -> String {
-    match unit {
-        Unit::Count => format!("{name} {}", count(value as f64)),
-        Unit::Bytes => format!("{name} {}", bytes(value)),
-        Unit::Nanoseconds => format!("{name} {}", nanoseconds(value)),
-    }
+    format!("{name} {}", unit.show(value))
 }
 
 /// A count with thin groups of three digits: `1 234 567`.
 fn count(value: f64) -> String {
-    let digits = format!("{:.0}", value.max(0.0));
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
+    Unit::Count.show(value.max(0.0).round() as u64)
 }
 
 /// Bytes in binary multiples: `1.5 MiB`.
 pub fn bytes(value: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut scaled = value as f64;
-    let mut unit = 0;
-    while scaled >= 1024.0 && unit + 1 < units.len() {
-        scaled /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{value} B") } else { format!("{scaled:.1} {}", units[unit]) }
+    Unit::Bytes.show(value)
 }
 
 /// A time in µs, ms or s.
 pub fn nanoseconds(value: u64) -> String {
-    match value {
-        0..1_000_000 => format!("{} µs", value / 1_000),
-        1_000_000..10_000_000_000 => format!("{:.1} ms", value as f64 / 1e6),
-        _ => format!("{:.2} s", value as f64 / 1e9),
-    }
+    Unit::Nanoseconds.show(value)
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod temporal;
 mod text;
 mod vector;
 
+pub(crate) use bounds::order as order_of_constants;
 pub use compile::{Slots, compile};
 pub use leaf::column;
 pub use parse::{double_text, float32_text};

@@ -401,6 +401,50 @@ fn bounds_decide() {
     assert_eq!(check(col("f").lt(lit(9.0)), 0), Truth::Unknown);
     assert_eq!(check(col("f").lt(lit(2.0)), 0), Truth::Never);
     assert_eq!(check(col("f").gt(lit(2.0)), 0), Truth::Always);
+    assert_eq!(check(col("f").eq(lit(9.0)), 0), Truth::Never);
+    assert_eq!(check(col("f").eq(lit(f64::NAN)), 0), Truth::Unknown);
+    assert_eq!(check(col("f").between(lit(8.0), lit(9.0)), 0), Truth::Never);
+    assert_eq!(check(col("f").in_list(vec![lit(1.0), lit(9.0)], false), 0), Truth::Never);
+    assert_eq!(check(col("f").gt(lit(8.0)).and(col("f").lt(lit(10.0))), 2), Truth::Never);
+}
+
+#[test]
+fn bounds_decide_lists_casts_and_truths() {
+    let check = |expr: Expr, nulls| scan_predicate(&expr, &schema(), &Slots::default()).unwrap().check_bounds(&Zone(3, 7, nulls));
+    let list = |values: &[i64]| values.iter().map(|value| lit(*value)).collect::<Vec<_>>();
+    let null = lit(ScalarValue::Int64(None));
+    assert_eq!(check(col("i").in_list(list(&[9, 1, 5]), false), 0), Truth::Unknown);
+    assert_eq!(check(col("i").in_list([list(&[1]), vec![null.clone()]].concat(), false), 0), Truth::Never);
+    assert_eq!(check(col("i").in_list([list(&[1]), vec![null.clone()]].concat(), true), 0), Truth::Never);
+    assert_eq!(check(cast(col("i"), DataType::Float64).gt(lit(7.5)), 0), Truth::Never);
+    assert_eq!(
+        check(cast(col("i"), DataType::Decimal128(20, 1)).lt(lit(ScalarValue::Decimal128(Some(75), 20, 1))), 0),
+        Truth::Always
+    );
+    // Narrowing does not keep the order.
+    assert_eq!(check(cast(col("i"), DataType::Int8).gt(lit(100_i8)), 0), Truth::Unknown);
+    assert_eq!(check(Expr::IsTrue(Box::new(col("i").lt(lit(3_i64)))), 1), Truth::Never);
+    assert_eq!(check(Expr::IsNotTrue(Box::new(col("i").lt(lit(3_i64)))), 1), Truth::Always);
+    assert_eq!(check(Expr::IsFalse(Box::new(col("i").lt(lit(3_i64)))), 0), Truth::Always);
+    let same = |value: Expr| datafusion_expr::binary_expr(col("i"), datafusion_expr::Operator::IsNotDistinctFrom, value);
+    assert_eq!(check(same(null.clone()), 0), Truth::Never);
+    assert_eq!(check(same(null), 10), Truth::Always);
+    assert_eq!(check(same(lit(8_i64)), 1), Truth::Never);
+    assert_eq!(check(datafusion_expr::not(same(lit(8_i64))), 1), Truth::Always);
+    assert_eq!(check(col("s").like(lit("b")), 0), Truth::Never);
+    assert_eq!(check(col("s").not_like(lit("a%")), 0), Truth::Never);
+}
+
+#[test]
+fn lists_of_constants_for_bloom_filters() {
+    let values = |expr: Expr| scan_predicate(&expr, &schema(), &Slots::default()).unwrap().equal_to_any();
+    let int = |value| ScalarValue::Int64(Some(value));
+    assert_eq!(values(col("i").eq(lit(1_i64)).or(col("i").eq(lit(2_i64)))).unwrap(), [int(1), int(2)]);
+    assert_eq!(values(col("i").eq(lit(1_i64)).and(col("i").gt(lit(0_i64)))).unwrap(), [int(1)]);
+    assert_eq!(values(col("i").in_list(vec![lit(2_i64), lit(ScalarValue::Int64(None))], false)).unwrap(), [int(2)]);
+    assert_eq!(values(col("i").not_eq(lit(1_i64))), None);
+    assert_eq!(values(col("i").gt(lit(1_i64))), None);
+    assert_eq!(values(col("i").eq(lit(1_i64)).or(col("j").eq(lit(2)))), None);
 }
 
 #[test]

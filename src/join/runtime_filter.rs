@@ -8,20 +8,22 @@
 //!
 //! A filter is published when the whole build side was seen, and only for joins that put out nothing
 //! for an unmatched probe row. NULL never passes: it equals nothing. Over a dictionary the filter is
-//! looked up once a distinct value. A filter that lets most rows pass retires itself. Cost: a bit a
+//! looked up once a distinct value. The distinct keys, if they are few, are kept for Bloom filters of
+//! files and for zones. A filter that lets most rows pass retires itself. Cost: a bit a
 //! value of the span, or 16 bits a key, with under 1% false positives, computed (Putze, Sanders, Singler:
 //! Cache-, Hash- and Space-Efficient Bloom Filters, WEA 2007, section 3).
 
 use crate::column::{Column, Dictionary, storage_type};
 use crate::error::{Error, Result};
 use crate::expr::keys::{hash_bytes, hash64};
-use crate::layout::{Bounds, ScanPredicate, Truth};
+use crate::layout::{Bounds, LISTED_VALUES_MAX, ScanPredicate, Truth};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
 use datafusion_common::ScalarValue;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -32,6 +34,8 @@ const JUDGED_ROWS: u64 = 1 << 17;
 /// Bits of a bitmap that a zone is compared with; beyond that a zone is taken as met.
 const ZONE_SPAN_MAX: u64 = 1 << 16;
 
+/// Distinct keys that are kept in order, to be compared with zones. Guessed: 32 KiB of numbers.
+const SORTED_KEYS_MAX: usize = 4096;
 /// A filter that a join fills while it runs and a scan evaluates.
 #[derive(Debug)]
 pub struct RuntimeFilter {
@@ -40,6 +44,8 @@ pub struct RuntimeFilter {
     /// Key of what is remembered in dictionaries.
     memo: u64,
     contents: OnceLock<Contents>,
+    /// All keys in the build side's SQL type, if they are few.
+    listed: OnceLock<Vec<ScalarValue>>,
     tested: AtomicU64,
     passed: AtomicU64,
 }
@@ -51,9 +57,9 @@ enum Contents {
     /// One bit a value.
     Exact { min: i64, max: i64, scale: Option<i8>, bits: Vec<u64> },
     /// Integers too far apart.
-    Integers { min: i64, max: i64, scale: Option<i8>, bloom: Bloom },
+    Integers { min: i64, max: i64, scale: Option<i8>, bloom: Bloom, sorted: Option<Vec<i64>> },
     /// Strings.
-    Texts { min: Vec<u8>, max: Vec<u8>, bloom: Bloom },
+    Texts { min: Vec<u8>, max: Vec<u8>, bloom: Bloom, sorted: Option<Vec<Box<str>>> },
 }
 
 #[derive(Debug)]
@@ -91,6 +97,7 @@ impl RuntimeFilter {
             description,
             memo: Dictionary::key(),
             contents: OnceLock::new(),
+            listed: OnceLock::new(),
             tested: AtomicU64::new(0),
             passed: AtomicU64::new(0),
         })
@@ -144,7 +151,9 @@ pub(super) fn publish(filter: &RuntimeFilter, data_type: &DataType, values: &[Ar
     let contents = if keys == 0 {
         Some(Contents::Nothing)
     } else if is_integer_like(data_type) {
-        Some(integer_contents(scale(&storage_type(data_type)), keys, values)?)
+        let (contents, sorted) = integer_contents(scale(&storage_type(data_type)), keys, values)?;
+        list(filter, &sorted, |key| integer_scalar(*key, data_type));
+        Some(contents)
     } else if storage_type(data_type) == DataType::Utf8View {
         let mut bloom = Bloom::new(keys);
         let (mut min, mut max): (Option<&str>, Option<&str>) = (None, None);
@@ -153,8 +162,11 @@ pub(super) fn publish(filter: &RuntimeFilter, data_type: &DataType, values: &[Ar
             min = Some(min.map_or(text, |min| min.min(text)));
             max = Some(max.map_or(text, |max| max.max(text)));
         }
+        let sorted = sorted_distinct(values.iter().flat_map(|array| array.as_string_view().iter().flatten()));
+        let sorted: Option<Vec<Box<str>>> = sorted.map(|keys| keys.into_iter().map(Box::from).collect());
+        list(filter, &sorted, |key| Some(ScalarValue::Utf8View(Some(key.to_string()))));
         let bytes = |text: Option<&str>| text.unwrap_or_default().as_bytes().to_vec();
-        Some(Contents::Texts { min: bytes(min), max: bytes(max), bloom })
+        Some(Contents::Texts { min: bytes(min), max: bytes(max), bloom, sorted })
     } else {
         None
     };
@@ -165,7 +177,41 @@ pub(super) fn publish(filter: &RuntimeFilter, data_type: &DataType, values: &[Ar
     Ok(())
 }
 
-fn integer_contents(scale: Option<i8>, keys: usize, values: &[ArrayRef]) -> Result<Contents> {
+/// The distinct keys in order, unless they are many.
+fn sorted_distinct<T: Ord + std::hash::Hash>(keys: impl Iterator<Item = T>) -> Option<Vec<T>> {
+    let mut distinct = HashSet::new();
+    for key in keys {
+        distinct.insert(key);
+        if distinct.len() > SORTED_KEYS_MAX {
+            return None;
+        }
+    }
+    let mut sorted: Vec<T> = distinct.into_iter().collect();
+    sorted.sort_unstable();
+    Some(sorted)
+}
+
+/// Keeps the keys as constants, if they are few.
+fn list<T>(filter: &RuntimeFilter, sorted: &Option<Vec<T>>, scalar: impl Fn(&T) -> Option<ScalarValue>) {
+    if let Some(sorted) = sorted.as_ref().filter(|sorted| sorted.len() <= LISTED_VALUES_MAX)
+        && let Some(keys) = sorted.iter().map(scalar).collect()
+    {
+        let _ = filter.listed.set(keys);
+    }
+}
+
+fn integer_scalar(key: i64, data_type: &DataType) -> Option<ScalarValue> {
+    Some(match data_type {
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => ScalarValue::Int64(Some(key)),
+        DataType::Date32 => ScalarValue::Date32(Some(i32::try_from(key).ok()?)),
+        DataType::Decimal128(precision, scale) => ScalarValue::Decimal128(Some(key.into()), *precision, *scale),
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => ScalarValue::TimestampMicrosecond(Some(key), zone.clone()),
+        _ => return None,
+    })
+}
+
+/// The filter, and the distinct keys if they are few.
+fn integer_contents(scale: Option<i8>, keys: usize, values: &[ArrayRef]) -> Result<(Contents, Option<Vec<i64>>)> {
     let mut known = Vec::with_capacity(keys);
     for array in values {
         let integers = integers(array)?;
@@ -174,6 +220,7 @@ fn integer_contents(scale: Option<i8>, keys: usize, values: &[ArrayRef]) -> Resu
             None => known.extend(integers),
         }
     }
+    let sorted = sorted_distinct(known.iter().copied());
     let (min, max) = known.iter().fold((i64::MAX, i64::MIN), |(min, max), v| (min.min(*v), max.max(*v)));
     if max.abs_diff(min) < EXACT_SPAN_MAX {
         let mut bits = vec![0u64; (max.abs_diff(min) / 64 + 1) as usize];
@@ -181,11 +228,11 @@ fn integer_contents(scale: Option<i8>, keys: usize, values: &[ArrayRef]) -> Resu
             let at = value.abs_diff(min);
             bits[(at / 64) as usize] |= 1 << (at % 64);
         }
-        return Ok(Contents::Exact { min, max, scale, bits });
+        return Ok((Contents::Exact { min, max, scale, bits }, sorted));
     }
     let mut bloom = Bloom::new(known.len());
     known.iter().for_each(|value| bloom.add(hash64(*value as u64)));
-    Ok(Contents::Integers { min, max, scale, bloom })
+    Ok((Contents::Integers { min, max, scale, bloom, sorted: sorted.clone() }, sorted))
 }
 
 impl Contents {
@@ -205,7 +252,7 @@ impl Contents {
                     }
                 })
             }
-            Self::Integers { min, max, scale, bloom } if fits(scale) => {
+            Self::Integers { min, max, scale, bloom, .. } if fits(scale) => {
                 let values = integers(array)?;
                 BooleanBuffer::collect_bool(rows, |row| {
                     let value = values[row];
@@ -274,19 +321,42 @@ impl ScanPredicate for RuntimeFilter {
         let apart = match contents {
             Contents::Nothing => true,
             Contents::Exact { min, max, scale, bits } => match (integer(low, *scale), integer(high, *scale)) {
-                (Some(low), Some(high)) => !any_set(bits, *min, low.max(*min), high.min(*max)),
+                (Some(low), Some(high)) => {
+                    let inside = low >= *min && high <= *max && bounds.null_count == Some(0);
+                    if inside && all_set(bits, *min, low, high) {
+                        return Truth::Always;
+                    }
+                    !any_set(bits, *min, low.max(*min), high.min(*max))
+                }
                 _ => false,
             },
-            Contents::Integers { min, max, scale, .. } => {
-                let below = integer(high, *scale).is_some_and(|high| high < *min);
-                below || integer(low, *scale).is_some_and(|low| low > *max)
-            }
-            Contents::Texts { min, max, .. } => {
-                let below = text(high).is_some_and(|high| high < min.as_slice());
-                below || text(low).is_some_and(|low| low > max.as_slice())
-            }
+            Contents::Integers { min, max, scale, sorted, .. } => match (integer(low, *scale), integer(high, *scale)) {
+                (Some(low), Some(high)) => match sorted {
+                    Some(keys) => keys.get(keys.partition_point(|key| *key < low)).is_none_or(|key| *key > high),
+                    None => high < *min || low > *max,
+                },
+                _ => false,
+            },
+            Contents::Texts { min, max, sorted, .. } => match (text(low), text(high)) {
+                (Some(low), Some(high)) => match sorted {
+                    Some(keys) => {
+                        let next = keys.get(keys.partition_point(|key| key.as_bytes() < low));
+                        next.is_none_or(|key| key.as_bytes() > high)
+                    }
+                    None => high < min.as_slice() || low > max.as_slice(),
+                },
+                _ => false,
+            },
         };
         if apart { Truth::Never } else { Truth::Unknown }
+    }
+
+    fn version(&self) -> u64 {
+        u64::from(self.contents.get().is_some())
+    }
+
+    fn equal_to_any(&self) -> Option<Vec<ScalarValue>> {
+        self.listed.get().cloned()
     }
 
     fn evaluate(&self, columns: &[Column], rows: usize) -> Result<BooleanBuffer> {
@@ -319,6 +389,12 @@ fn any_set(bits: &[u64], base: i64, low: i64, high: i64) -> bool {
         return true;
     }
     (low.abs_diff(base)..=high.abs_diff(base)).any(|at| bits[(at / 64) as usize] >> (at % 64) & 1 == 1)
+}
+
+/// Whether all bits between `low` and `high`, both inside, are set.
+fn all_set(bits: &[u64], base: i64, low: i64, high: i64) -> bool {
+    high.abs_diff(low) <= ZONE_SPAN_MAX
+        && (low.abs_diff(base)..=high.abs_diff(base)).all(|at| bits[(at / 64) as usize] >> (at % 64) & 1 == 1)
 }
 
 #[cfg(test)]
@@ -356,7 +432,11 @@ mod tests {
             let zone = |low: i64, high: i64| filter.check_bounds(&Zone(low.into(), high.into()));
             assert_eq!(zone(-5, 9), Truth::Never);
             assert_eq!(zone(-5, 10), Truth::Unknown);
-            assert_eq!(zone(11, 69), if far == 0 { Truth::Never } else { Truth::Unknown });
+            assert_eq!(zone(11, 69), Truth::Never);
+            assert_eq!(zone(10, 10), if far == 0 { Truth::Always } else { Truth::Unknown });
+            let listed: Vec<ScalarValue> =
+                if far == 0 { vec![10i64.into(), 70i64.into()] } else { vec![10i64.into(), 70i64.into(), (70 + far).into()] };
+            assert_eq!(filter.equal_to_any(), Some(listed));
         }
     }
 

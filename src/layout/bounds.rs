@@ -8,7 +8,7 @@ use datafusion_common::ScalarValue;
 pub struct ColumnBounds {
     /// No value is smaller. None: not known, or all rows are NULL.
     pub min: Option<ScalarValue>,
-    /// No value is larger.
+    /// No value is larger, except NaN, of which bounds never tell.
     pub max: Option<ScalarValue>,
     /// Rows that are NULL, exactly.
     pub null_count: Option<u64>,

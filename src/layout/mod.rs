@@ -14,7 +14,7 @@ pub mod zones;
 pub use bounds::{Bounds, ColumnBounds, Truth};
 pub use fact::{LayoutFact, Trust};
 pub use parting::{Buckets, NullRows, Parting, Partitions, Parts};
-pub use predicate::ScanPredicate;
+pub use predicate::{LISTED_VALUES_MAX, ScanPredicate};
 pub use zones::{ColumnZones, KeyPoint, Zone, ZoneMap, ZoneSource};
 
 /// How surely a fact is known, weakest first.

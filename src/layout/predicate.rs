@@ -6,6 +6,11 @@ use crate::error::Result;
 use arrow::buffer::BooleanBuffer;
 use std::fmt::Debug;
 
+/// Values that [`ScanPredicate::equal_to_any`] lists, at most: each is looked up in every Bloom filter.
+/// Computed: with the usual 1% of false positives, 64 values that are not there are found missing
+/// with a chance of one half.
+pub const LISTED_VALUES_MAX: usize = 64;
+
 /// A condition on some columns of a table. Implemented by compiled expressions and by the runtime
 /// filters that joins publish while they run.
 pub trait ScanPredicate: Debug + Send + Sync {
@@ -21,10 +26,22 @@ pub trait ScanPredicate: Debug + Send + Sync {
         true
     }
 
+    /// Rises when [`ScanPredicate::check_bounds`] may have come to tell more: a runtime filter that
+    /// was published, a bound that went down.
+    fn version(&self) -> u64 {
+        u64::from(self.is_ready())
+    }
+
     /// Whether evaluation can fail on a value (casts, arithmetic). A fallible predicate must not be
     /// evaluated on rows that a predicate before it in the list rejects.
     fn is_fallible(&self) -> bool {
         false
+    }
+
+    /// Whether the scan had better visit zones with small (`Some(false)`) or large (`Some(true)`)
+    /// values of `columns()[0]` first, because the predicate then comes to reject more.
+    fn best_first(&self) -> Option<bool> {
+        None
     }
 
     /// What bounds alone tell. `Truth::Always` and `Truth::Never` must be certain.
@@ -34,7 +51,8 @@ pub trait ScanPredicate: Debug + Send + Sync {
     }
 
     /// The values one of which the column at `columns()[0]` must have, if the predicate is such a
-    /// list (`=`, `IN`): for Bloom filters. None: not of this kind.
+    /// list (`=`, `IN`, a runtime filter of few keys): for Bloom filters. None: not of this kind,
+    /// or more than [`LISTED_VALUES_MAX`].
     fn equal_to_any(&self) -> Option<Vec<datafusion_common::ScalarValue>> {
         None
     }

@@ -1,8 +1,8 @@
 //! Scans: of Parquet files, skipping what bounds rule out and decoding late, and of batches in memory.
 //!
 //! Problem: deliver the rows of a table that pass its predicates while reading and decoding as
-//! little as possible. Row groups and pages whose bounds rule a predicate out are never read; in
-//! the others each window of rows first gets its predicates' columns only, and the other columns
+//! little as possible. Row groups and pages that bounds, Bloom filters or dictionaries rule out are
+//! never decoded ([`prune`]); in the others each window of rows first gets its predicates' columns only, and the other columns
 //! where rows survive.
 //!
 //! ```text
@@ -17,7 +17,9 @@
 //! Strategies in a Column-Oriented DBMS", ICDE 2007.
 
 mod check;
+mod condition;
 mod cursor;
+mod figures;
 mod filter;
 mod memory;
 mod parts;
@@ -35,6 +37,7 @@ use crate::exec::{NodeInfo, OperatorMetrics, PartStream, PipelineBuilder, PlanNo
 use crate::layout::{Buckets, Layout, Parting, Partitions, Parts, ScanPredicate, ZoneMap};
 use arrow::datatypes::{Schema, SchemaRef};
 use check::{BucketCheck, CheckSink, CheckSource};
+use condition::Condition;
 use datafusion_common::ScalarValue;
 use parts::ScanParts;
 use prune::Unit;
@@ -47,8 +50,7 @@ pub struct ScanNode {
     info: NodeInfo,
     table: Arc<FileTable>,
     projection: Vec<usize>,
-    predicates: Vec<Arc<dyn ScanPredicate>>,
-    runtime: Vec<Arc<dyn ScanPredicate>>,
+    conditions: Vec<Arc<Condition>>,
     units: Arc<Vec<Unit>>,
     skipped: usize,
 }
@@ -69,11 +71,13 @@ impl ScanNode {
         let columns = projection.iter().map(|column| statistics.columns.get(*column).cloned().unwrap_or_default()).collect();
         let partition = |position: &usize| projection[*position] >= table.file_columns();
         let partition_columns = (0..projection.len()).filter(partition).collect();
-        let (units, skipped) = prune::units(&table, &predicates);
+        let predicates = predicates.into_iter().map(|predicate| Condition::new(predicate, false));
+        let conditions = predicates.chain(runtime.into_iter().map(|filter| Condition::new(filter, true))).collect::<Vec<_>>();
+        let (units, skipped) = prune::units(&table, &conditions);
         let parts = delivered(&table, &projection, &units);
         let layout = Layout { columns, partition_columns, parts, ..Layout::default() };
         let info = NodeInfo::new(schema, estimated_rows).with_layout(layout);
-        ScanNode { info, table, projection, predicates, runtime, units: Arc::new(units), skipped }
+        ScanNode { info, table, projection, conditions, units: Arc::new(units), skipped }
     }
 }
 
@@ -94,9 +98,12 @@ impl PlanNode for ScanNode {
         let files = self.table.files().len();
         let total = self.units.len() + self.skipped;
         let mut lines = vec![format!("files: {files}, row groups: {total}, of which skipped: {}", self.skipped)];
-        lines.extend(self.predicates.iter().map(|predicate| format!("filter: {}", predicate.describe())));
-        lines.extend(self.runtime.iter().map(|predicate| format!("runtime filter: {}", predicate.describe())));
+        lines.extend(self.conditions.iter().map(|condition| condition.describe()));
         lines
+    }
+
+    fn figures(&self) -> Option<Vec<String>> {
+        Some(figures::lines(&self.table, &self.conditions, &self.projection, &Counters::new(&self.info.metrics)))
     }
 
     fn children(&self) -> Vec<&PlanRef> {
@@ -107,8 +114,7 @@ impl PlanNode for ScanNode {
         let source = ScanSource::new(
             self.table.clone(),
             self.projection.clone(),
-            self.predicates.clone(),
-            self.runtime.clone(),
+            self.conditions.clone(),
             self.units.clone(),
             &self.info.metrics,
         );
@@ -125,8 +131,7 @@ impl PlanNode for ScanNode {
         let scan = Scan {
             table: self.table.clone(),
             projection: self.projection.clone(),
-            predicates: self.predicates.clone(),
-            runtime: self.runtime.clone(),
+            conditions: self.conditions.clone(),
             counters: Counters::new(metrics),
         };
         let parts = ScanParts::new(Arc::new(scan), metrics, &self.units, parting, check.clone());

@@ -28,13 +28,13 @@ impl<'a> Planner<'a> {
             }
             // Both directions are prepared; the join publishes into the side it probes with, if
             // that side's unmatched rows are not wanted.
-            if let Some(found) = self.runtime_filter(&join.left, left) {
-                left_filters.push((index, found.filter.clone()));
-                left_led.push(found);
+            if let Some((led, filter)) = self.runtime_filter(&join.left, left) {
+                left_filters.push((index, filter));
+                left_led.push(led);
             }
-            if let Some(found) = self.runtime_filter(&join.right, right) {
-                right_filters.push((index, found.filter.clone()));
-                right_led.push(found);
+            if let Some((led, filter)) = self.runtime_filter(&join.right, right) {
+                right_filters.push((index, filter));
+                right_led.push(led);
             }
         }
         let both = left_schema.join(right_schema)?;

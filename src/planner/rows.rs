@@ -29,13 +29,20 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn sort(&self, sort: &'a Sort, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
-        let input = self.node(&sort.input, lead(logical, &led, 0))?;
+        let mut led = lead(logical, &led, 0);
+        let bound = self.top_k_filter(sort);
+        led.extend(bound.iter().map(|(led, _)| led.clone()));
+        let input = self.node(&sort.input, led)?;
         let mut keys = Vec::with_capacity(sort.expr.len());
         for key in &sort.expr {
             let expr = expr::compile(&key.expr, sort.input.schema(), &self.slots)?;
             keys.push(SortKey { expr, descending: !key.asc, nulls_first: key.nulls_first });
         }
-        Ok(Arc::new(SortNode::new(input, keys, sort.fetch)?))
+        let node = SortNode::new(input, keys, sort.fetch)?;
+        Ok(Arc::new(match bound {
+            Some((_, filter)) => node.with_filter(filter),
+            None => node,
+        }))
     }
 
     pub(super) fn union(&self, union: &'a Union, logical: &'a LogicalPlan) -> Result<PlanRef> {

@@ -27,7 +27,7 @@ impl<'a> Planner<'a> {
         for conjunct in scan.filters.iter().flat_map(split_conjunction) {
             predicates.push(expr::scan_predicate(conjunct, &whole, &self.slots)?);
         }
-        let runtime = led.into_iter().map(|Led { filter, .. }| filter as Arc<dyn ScanPredicate>).collect();
+        let runtime = led.into_iter().map(|Led { filter, .. }| filter).collect();
         let rows = self.rows_of(logical);
         let any: Arc<dyn Any + Send + Sync> = table.clone();
         let node: PlanRef = if let Ok(files) = Arc::downcast::<FileTable>(any) {

@@ -2,10 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::format::parquet::{FileId, Footer};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Digits of a decimal, at most.
+const DIGITS_MAX: u8 = 38;
 
 /// The schema of a table.
 pub(super) struct Merged {
@@ -62,17 +65,64 @@ pub(super) fn merge(paths: &[PathBuf], footers: &[(FileId, Arc<Footer>)], partit
     Ok(Merged { schema: Arc::new(Schema::new(fields)), display_names, file_columns })
 }
 
-/// The type that holds the values of both without loss.
+/// The type that holds the values of both without loss, as Spark widens: integers, FLOAT to DOUBLE,
+/// integers of up to 32 bits to DOUBLE, integers and decimals to decimals, DATE to TIMESTAMP_NTZ.
 fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
-    use DataType::{Decimal128, Float32, Float64, Int8, Int16, Int32, Int64};
-    let rank = |data_type: &DataType| [Int8, Int16, Int32, Int64].iter().position(|known| known == data_type);
+    use DataType::{Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, Timestamp};
+    if a == b {
+        return Some(a.clone());
+    }
+    // (digits before the point, digits after it)
+    let exact = |data_type: &DataType| match data_type {
+        Int8 => Some((3, 0)),
+        Int16 => Some((5, 0)),
+        Int32 => Some((10, 0)),
+        Int64 => Some((19, 0)),
+        Decimal128(precision, scale) => Some((i16::from(*precision) - i16::from(*scale), i16::from(*scale))),
+        _ => None,
+    };
+    let float = |data_type: &DataType| matches!(data_type, Float32 | Float64);
+    let small = |data_type: &DataType| matches!(data_type, Int8 | Int16 | Int32);
     match (a, b) {
-        _ if a == b => Some(a.clone()),
-        (Float32 | Float64, Float32 | Float64) => Some(Float64),
-        (Decimal128(p, s), Decimal128(q, t)) if s == t => Some(Decimal128(*p.max(q), *s)),
+        _ if float(a) && (float(b) || small(b)) || float(b) && small(a) => Some(Float64),
+        (Date32, Timestamp(TimeUnit::Microsecond, None)) => Some(b.clone()),
+        (Timestamp(TimeUnit::Microsecond, None), Date32) => Some(a.clone()),
         _ => {
-            let (wide, narrow) = (rank(a)?, rank(b)?);
-            Some(if wide >= narrow { a.clone() } else { b.clone() })
+            let ((left, left_scale), (right, right_scale)) = (exact(a)?, exact(b)?);
+            if !matches!(a, Decimal128(..)) && !matches!(b, Decimal128(..)) {
+                return Some(if left >= right { a.clone() } else { b.clone() });
+            }
+            let scale = left_scale.max(right_scale);
+            let precision = u8::try_from(left.max(right) + scale).ok().filter(|precision| *precision <= DIGITS_MAX)?;
+            Some(Decimal128(precision, i8::try_from(scale).ok()?))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_widen_where_nothing_is_lost() {
+        use DataType::{Boolean, Date32, Decimal128, Float32, Float64, Int32, Int64, Timestamp, Utf8View};
+        let moment = |zone: Option<&str>| Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
+        for (a, b, wide) in [
+            (Int32, Int64, Some(Int64)),
+            (Float32, Float64, Some(Float64)),
+            (Int32, Float32, Some(Float64)),
+            (Int64, Float64, None),
+            (Decimal128(9, 2), Decimal128(12, 4), Some(Decimal128(12, 4))),
+            (Decimal128(20, 2), Decimal128(12, 6), Some(Decimal128(24, 6))),
+            (Decimal128(38, 0), Decimal128(10, 5), None),
+            (Int64, Decimal128(5, 2), Some(Decimal128(21, 2))),
+            (Date32, moment(None), Some(moment(None))),
+            (Date32, moment(Some("UTC")), None),
+            (Utf8View, Int32, None),
+            (Boolean, Int32, None),
+        ] {
+            assert_eq!(common_type(&a, &b), wide, "{a} and {b}");
+            assert_eq!(common_type(&b, &a), wide, "{b} and {a}");
         }
     }
 }

@@ -1,15 +1,9 @@
 //! The bytes of column chunks in memory.
 
 use crate::error::{Error, Result};
+use crate::format::source::{ByteSource, GAP_BYTES_MAX, coalesce};
 use ::bytes::Bytes;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
-
-/// Ranges closer than this are read in one go, with the gap. Guessed: a call costs about what
-/// copying this much from the page cache does.
-const GAP_BYTES_MAX: u64 = 64 << 10;
 
 /// Parts of a file, at their offsets in it.
 #[derive(Debug, Clone, Default)]
@@ -19,34 +13,11 @@ pub(super) struct FileParts {
 
 impl FileParts {
     /// Reads `ranges` of the file, near ones together. Also returns the bytes read.
-    pub(super) fn read(file: &mut File, path: &Path, file_bytes: u64, mut ranges: Vec<Range<u64>>) -> Result<(Self, u64)> {
-        ranges.retain(|range| !range.is_empty());
-        ranges.sort_by_key(|range| range.start);
-        let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
-        for range in ranges {
-            match merged.last_mut() {
-                Some(last) if range.start <= last.end.saturating_add(GAP_BYTES_MAX) => last.end = last.end.max(range.end),
-                _ => merged.push(range),
-            }
-        }
-        let mut parts = Vec::with_capacity(merged.len());
-        let mut total = 0;
-        for range in merged {
-            if range.end > file_bytes {
-                return Err(Error::data("the file is shorter than its footer says").in_file(path));
-            }
-            let wanted = range.end - range.start;
-            let mut buffer = Vec::with_capacity(usize::try_from(wanted).unwrap_or(0));
-            let failed = |error| Error::io("read", path, error);
-            file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
-            // `read_to_end` fills spare capacity without zeroing it first.
-            file.take(wanted).read_to_end(&mut buffer).map_err(failed)?;
-            if buffer.len() as u64 != wanted {
-                return Err(Error::data("the file was cut off while it was read").in_file(path));
-            }
-            total += wanted;
-            parts.push((range.start, Bytes::from(buffer)));
-        }
+    pub(super) fn read(source: &dyn ByteSource, ranges: Vec<Range<u64>>) -> Result<(Self, u64)> {
+        let merged = coalesce(ranges, GAP_BYTES_MAX);
+        let parts = source.read_ranges(&merged)?;
+        let parts: Vec<(u64, Bytes)> = merged.into_iter().map(|range| range.start).zip(parts).collect();
+        let total = parts.iter().map(|(_, bytes)| bytes.len() as u64).sum();
         Ok((Self { parts }, total))
     }
 

@@ -2,7 +2,7 @@
 
 use super::arrow_cursor::ArrowCursor;
 use super::levels::LevelReader;
-use super::pages::{Next, Pages};
+use super::pages::{Levels, Next, Pages};
 use super::values::Values;
 use crate::column::Column;
 use crate::error::{Error, Result};
@@ -10,6 +10,7 @@ use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::NullBuffer;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Reads a column of a row group in windows of rows, in order, and may leave rows out. Leaving out
 /// costs nothing until the next read, which passes over whole pages where it can.
@@ -18,6 +19,21 @@ pub struct ColumnCursor(Inner);
 enum Inner {
     Flat(Box<FlatCursor>),
     Arrow(Box<ArrowCursor>),
+}
+
+/// What a cursor did so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PageFigures {
+    /// Data pages decompressed.
+    pub read: u64,
+    /// Data pages passed over.
+    pub skipped: u64,
+    /// Bytes of pages after decompression, dictionaries included.
+    pub bytes: u64,
+    /// Time spent reading page headers and decompressing, nanoseconds.
+    pub decompress_ns: u64,
+    /// Rows whose values were decoded.
+    pub rows: u64,
 }
 
 /// For error messages.
@@ -36,7 +52,15 @@ impl Place {
 
 impl ColumnCursor {
     pub(super) fn flat(place: Place, pages: Pages, values: Box<dyn Values>, rows: usize) -> Self {
-        Self(Inner::Flat(Box::new(FlatCursor { place, pages, values, rows, row: 0, page: None })))
+        Self(Inner::Flat(Box::new(FlatCursor {
+            place,
+            pages,
+            values,
+            rows,
+            row: 0,
+            page: None,
+            figures: PageFigures::default(),
+        })))
     }
 
     pub(super) fn arrow(cursor: ArrowCursor) -> Self {
@@ -68,11 +92,21 @@ impl ColumnCursor {
         }
     }
 
-    /// Pages passed over without decompressing them, so far.
-    pub fn pages_skipped(&self) -> usize {
+    /// Reads the rows of `slices`, which are counted from here, in order and without overlaps, and
+    /// passes over the others up to `rows`. None: reading all of them is no more work; then nothing
+    /// was done.
+    pub fn read_slices(&mut self, slices: &[(usize, usize)], rows: usize) -> Result<Option<Column>> {
+        match &mut self.0 {
+            Inner::Flat(cursor) => cursor.read_slices(slices, rows).map(Some),
+            Inner::Arrow(_) => Ok(None),
+        }
+    }
+
+    /// What was done so far; nothing is known of columns that the crate decodes.
+    pub fn figures(&self) -> PageFigures {
         match &self.0 {
-            Inner::Flat(cursor) => cursor.pages.skipped,
-            Inner::Arrow(_) => 0,
+            Inner::Flat(cursor) => PageFigures { skipped: cursor.pages.skipped as u64, ..cursor.figures },
+            Inner::Arrow(_) => PageFigures::default(),
         }
     }
 }
@@ -85,6 +119,7 @@ struct FlatCursor {
     /// The row wanted next; the open page may still stand before it.
     row: usize,
     page: Option<OpenPage>,
+    figures: PageFigures,
 }
 
 struct OpenPage {
@@ -97,56 +132,99 @@ struct OpenPage {
 
 impl FlatCursor {
     fn read(&mut self, rows: usize) -> Result<Column> {
-        self.try_read(rows).map_err(|error| {
+        self.read_slices(&[(0, rows)], rows)
+    }
+
+    fn read_slices(&mut self, slices: &[(usize, usize)], rows: usize) -> Result<Column> {
+        self.try_read(slices, rows).map_err(|error| {
             let page = self.pages.page.saturating_sub(1);
             self.place.locate(error.in_page(page))
         })
     }
 
-    fn try_read(&mut self, rows: usize) -> Result<Column> {
+    fn try_read(&mut self, slices: &[(usize, usize)], rows: usize) -> Result<Column> {
         if rows > self.rows.saturating_sub(self.row) {
             return Err(Error::internal("a read past the end of a row group"));
         }
-        let mut valid: Option<BooleanBufferBuilder> = None;
+        let first = self.row;
+        let mut gathered = Gathered { rows: 0, valid: None };
+        for (start, end) in slices {
+            self.row = first + start;
+            self.gather(end.saturating_sub(*start), &mut gathered)?;
+        }
+        self.row = first + rows;
+        self.figures.rows += gathered.rows as u64;
+        self.values.finish(gathered.valid.map(|mut valid| NullBuffer::new(valid.finish())))
+    }
+
+    /// Appends the next `rows` rows to the window.
+    fn gather(&mut self, rows: usize, gathered: &mut Gathered) -> Result<()> {
         let mut done = 0;
         while done < rows {
-            let page = seek(&mut self.page, &mut self.pages, &mut *self.values, self.row)?;
+            let page = seek(&mut self.page, &mut self.pages, &mut *self.values, self.row, &mut self.figures)?;
             let count = (rows - done).min(page.rows - page.at);
             match page.levels.read(count)? {
                 None => {
                     self.values.read(count, None)?;
-                    if let Some(valid) = &mut valid {
+                    if let Some(valid) = &mut gathered.valid {
                         valid.append_n(count, true);
                     }
                 }
                 Some(slice) => {
                     self.values.read(count, Some(&slice))?;
-                    let valid = valid.get_or_insert_with(|| {
-                        let mut before = BooleanBufferBuilder::new(rows);
-                        before.append_n(done, true);
-                        before
+                    let before = gathered.rows;
+                    let valid = gathered.valid.get_or_insert_with(|| {
+                        let mut valid = BooleanBufferBuilder::new(before + rows);
+                        valid.append_n(before, true);
+                        valid
                     });
                     valid.append_buffer(&slice);
                 }
             }
             page.at += count;
             self.row += count;
+            gathered.rows += count;
             done += count;
         }
-        self.values.finish(valid.map(|mut valid| NullBuffer::new(valid.finish())))
+        Ok(())
     }
 }
 
+/// The rows of a window so far.
+struct Gathered {
+    rows: usize,
+    /// None: none of them is NULL.
+    valid: Option<BooleanBufferBuilder>,
+}
+
 /// Brings the open page to `row`, opening other pages as needed.
-fn seek<'a>(open: &'a mut Option<OpenPage>, pages: &mut Pages, values: &mut dyn Values, row: usize) -> Result<&'a mut OpenPage> {
+fn seek<'a>(
+    open: &'a mut Option<OpenPage>,
+    pages: &mut Pages,
+    values: &mut dyn Values,
+    row: usize,
+    figures: &mut PageFigures,
+) -> Result<&'a mut OpenPage> {
     while open.as_ref().is_none_or(|page| row >= page.start + page.rows) {
         *open = None;
+        let began = Instant::now();
         pages.pass_to(row)?;
         let start = pages.row;
-        match pages.next()? {
+        let next = pages.next()?;
+        figures.decompress_ns += began.elapsed().as_nanos() as u64;
+        match next {
             Next::End => return Err(Error::data("the column has fewer values than its row group has rows")),
-            Next::Dictionary(data, count) => values.dictionary(data, count)?,
+            Next::Dictionary(data, count) => {
+                figures.bytes += data.len() as u64;
+                values.dictionary(data, count)?;
+            }
             Next::Data(page) => {
+                let levels = match &page.levels {
+                    Some(Levels::Hybrid(bytes) | Levels::Bits(bytes)) => bytes.len(),
+                    None => 0,
+                };
+                figures.read += 1;
+                figures.bytes += (page.values.len() + levels) as u64;
                 values.begin(page.encoding, page.values)?;
                 *open = Some(OpenPage { start, rows: page.rows, at: 0, levels: LevelReader::new(page.levels)? });
             }

@@ -1,24 +1,27 @@
 //! Footers: read once a file identity, checked, kept for the whole process.
 
 use super::damaged;
+use super::footer_cache::cache;
 use super::kind::{Kind, kind, plan_type};
 use super::page_index::{PageIndex, PageZones};
 use super::pages::chunk_range;
 use super::zones::{ColumnSummary, Zones};
 use crate::error::{Error, Result};
+use crate::format::source::{ByteSource, LocalFile};
+use ::bytes::Bytes;
 use ::parquet::arrow::parquet_to_arrow_schema;
 use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// What the cached footers may take before the cache starts anew. Guessed: the footers of some
-/// hundred thousand row groups of ten columns.
-const CACHE_BYTES_MAX: usize = 512 << 20;
+/// Bytes at the end of a file that are read at first: the footers of most files lie in them. Guessed.
+const TAIL_BYTES: u64 = 64 << 10;
+/// The length of the footer and the magic number after it.
+const END_BYTES: u64 = 8;
 
 /// Tells whether a file is still the one that was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,39 +85,32 @@ impl FileId {
     }
 }
 
-#[derive(Default)]
-struct Cache {
-    footers: HashMap<FileId, Arc<Footer>>,
-    bytes: usize,
-}
-
-static CACHE: OnceLock<Mutex<Cache>> = OnceLock::new();
-
 impl Footer {
     /// The footer of the file at `path`, from the cache when the file is the same as then.
     pub fn open(path: &Path) -> Result<(FileId, Arc<Footer>)> {
-        let cache = CACHE.get_or_init(Mutex::default);
         let id = FileId::of(path)?;
-        if let Some(footer) = cache.lock().footers.get(&id) {
-            return Ok((id, footer.clone()));
+        if let Some(footer) = cache().get(&id) {
+            return Ok((id, footer));
         }
         let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
         let metadata = file.metadata().map_err(|error| Error::io("open", path, error))?;
         let id = FileId::from_metadata(&metadata);
-        let footer = Arc::new(Self::read(&file, path, id.bytes).map_err(|error| error.in_file(path))?);
-        let mut cache = cache.lock();
-        let bytes = footer.metadata.memory_size();
-        if cache.bytes + bytes > CACHE_BYTES_MAX {
-            *cache = Cache::default();
-        }
-        cache.bytes += bytes;
-        cache.footers.insert(id, footer.clone());
+        let source = LocalFile::new(path, file, id.bytes);
+        let footer = Arc::new(Self::read(&source).map_err(|error| error.in_file(path))?);
+        cache().insert(id, footer.clone());
         Ok((id, footer))
     }
 
-    fn read(file: &File, path: &Path, file_bytes: u64) -> Result<Self> {
-        check_magic(file, path, file_bytes)?;
-        let metadata = ParquetMetaDataReader::new().parse_and_finish(file).map_err(damaged)?;
+    /// Bytes it takes in memory now, roughly: page indexes are read when first asked for.
+    pub(super) fn memory_size(&self) -> usize {
+        let indexes = self.indexes.iter().filter_map(|cell| cell.get()?.as_ref());
+        self.metadata.memory_size() + indexes.map(|index| index.memory_size()).sum::<usize>()
+    }
+
+    fn read(source: &dyn ByteSource) -> Result<Self> {
+        let file_bytes = source.len();
+        let bytes = footer_bytes(source)?;
+        let metadata = ParquetMetaDataReader::decode_metadata(&bytes).map_err(damaged)?;
         for row_group in metadata.row_groups() {
             check_row_group(row_group, file_bytes)?;
         }
@@ -146,6 +142,11 @@ impl Footer {
     /// The columns, in the file's order.
     pub fn columns(&self) -> &[FileColumn] {
         &self.columns
+    }
+
+    /// Length of the file.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
     }
 
     /// Number of row groups.
@@ -218,7 +219,7 @@ impl Footer {
     /// Bounds of a flat column in every page of a row group, where the file has them.
     pub fn page_zones(&self, path: &Path, row_group: usize, column: usize) -> Result<Option<PageZones>> {
         let Some(index) = self.page_index(path, row_group)? else { return Ok(None) };
-        Ok(index.zones(&self.columns[column], self.metadata.file_metadata().schema_descr(), self.rows(row_group)))
+        Ok(index.zones(&self.columns[column], self.metadata.file_metadata(), self.rows(row_group)))
     }
 
     pub(super) fn row_group(&self, row_group: usize) -> &RowGroupMetaData {
@@ -255,26 +256,39 @@ fn reader_field(field: &Field) -> Field {
     field.clone().with_data_type(data_type)
 }
 
-/// Tells a file that is no Parquet from one that was cut off.
-fn check_magic(file: &File, path: &Path, bytes: u64) -> Result<()> {
-    let failed = |error| Error::io("read", path, error);
+/// The bytes of the footer, whose length is checked against the file's before it is used. Tells a
+/// file that is no Parquet from one that was cut off.
+fn footer_bytes(source: &dyn ByteSource) -> Result<Bytes> {
+    let one = |range: Range<u64>| {
+        let read = source.read_ranges(&[range])?.into_iter().next();
+        read.ok_or_else(|| Error::internal("a source without an answer"))
+    };
+    let file_bytes = source.len();
     let not_parquet = || Error::data("not a Parquet file");
-    if bytes < 4 {
+    if file_bytes < 4 {
         return Err(not_parquet());
     }
-    let (mut head, mut tail) = ([0; 4], [0; 4]);
-    file.read_exact_at(&mut head, 0).map_err(failed)?;
-    file.read_exact_at(&mut tail, bytes - 4).map_err(failed)?;
-    if &head == b"PARE" || &tail == b"PARE" {
+    let tail = one(file_bytes.saturating_sub(TAIL_BYTES)..file_bytes)?;
+    let (before, magic) = tail.split_at(tail.len() - 4);
+    if magic == b"PARE" {
         return Err(Error::unsupported("an encrypted Parquet file"));
     }
-    if &head != b"PAR1" {
-        return Err(not_parquet());
+    if magic != b"PAR1" || file_bytes < 4 + END_BYTES {
+        return Err(match &one(0..4)?[..] {
+            b"PAR1" => Error::data("the Parquet file is truncated: its footer is missing"),
+            b"PARE" => Error::unsupported("an encrypted Parquet file"),
+            _ => not_parquet(),
+        });
     }
-    if bytes < 12 || &tail != b"PAR1" {
-        return Err(Error::data("the Parquet file is truncated: its footer is missing"));
+    let length = before.last_chunk::<4>().map_or(0, |length| u64::from(u32::from_le_bytes(*length)));
+    if length > file_bytes - END_BYTES - 4 {
+        return Err(Error::data(format!("the footer is damaged: {length} bytes long in a file of {file_bytes}")));
     }
-    Ok(())
+    let range = file_bytes - END_BYTES - length..file_bytes - END_BYTES;
+    match usize::try_from(length + END_BYTES).ok().and_then(|length| tail.len().checked_sub(length)) {
+        Some(start) => Ok(tail.slice(start..tail.len() - END_BYTES as usize)),
+        None => one(range),
+    }
 }
 
 /// Checks what later steps rely on: counts and places are not negative and lie inside of the file.
@@ -299,4 +313,39 @@ fn check_row_group(row_group: &RowGroupMetaData, file_bytes: u64) -> Result<()> 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::parquet::testing;
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+
+    #[test]
+    fn the_length_of_a_footer_is_checked_before_it_is_believed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("n.parquet");
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        testing::write(&path, &[RecordBatch::try_from_iter(vec![("n", column)]).unwrap()], 10);
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(Footer::open(&path).unwrap().1.total_rows(), 3);
+        let place = bytes.len() - END_BYTES as usize;
+        for length in [u32::MAX, bytes.len() as u32, 0, 1] {
+            let mut damaged = bytes.clone();
+            damaged[place..place + 4].copy_from_slice(&length.to_le_bytes());
+            // A file of its own: the cache knows files by their identity.
+            let path = directory.path().join(format!("{length}.parquet"));
+            std::fs::write(&path, damaged).unwrap();
+            let error = Footer::open(&path).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Data, "{error}");
+            assert_eq!(error.place().file.as_deref(), Some(path.as_path()));
+        }
+        // A footer that is longer than what is read at first.
+        let names: Vec<String> = (0..1500).map(|number| format!("a column with a rather long name {number}")).collect();
+        let columns = names.iter().map(|name| (name, Arc::new(Int64Array::from(vec![1])) as ArrayRef));
+        let path = directory.path().join("wide.parquet");
+        testing::write(&path, &[RecordBatch::try_from_iter(columns).unwrap()], 10);
+        assert!(std::fs::metadata(&path).unwrap().size() > 2 * TAIL_BYTES);
+        assert_eq!(Footer::open(&path).unwrap().1.columns().len(), 1500);
+    }
 }

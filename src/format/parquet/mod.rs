@@ -10,14 +10,17 @@
 //! ```
 
 mod arrow_cursor;
+mod bloom;
 mod bytes;
 mod codec;
 mod column;
 mod decimals;
 mod delta;
 mod delta_bytes;
+mod dictionary;
 mod fixed;
 mod footer;
+mod footer_cache;
 mod hybrid;
 mod kind;
 mod levels;
@@ -32,6 +35,7 @@ mod string_pages;
 mod strings;
 mod unpack;
 mod values;
+mod writer;
 mod zones;
 
 #[cfg(test)]
@@ -43,7 +47,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use column::ColumnCursor;
+pub use column::{ColumnCursor, PageFigures};
 pub use footer::{FileColumn, FileId, Footer, Sorting};
 pub use page_index::PageZones;
 pub use row_group::RowGroup;

@@ -105,23 +105,33 @@ const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const BYTE: u8 = 3;
 const I16: u8 = 4;
-const I32: u8 = 5;
+pub(super) const I32: u8 = 5;
 const I64: u8 = 6;
 const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
 const LIST: u8 = 9;
 const SET: u8 = 10;
-const STRUCT: u8 = 12;
+pub(super) const STRUCT: u8 = 12;
 
 /// Structs within structs that are passed over; statistics need two levels.
 const DEPTH_MAX: usize = 8;
 
-struct Compact<'a> {
+/// A place in bytes of the protocol.
+pub(super) struct Compact<'a> {
     bytes: &'a [u8],
 }
 
-impl Compact<'_> {
-    fn byte(&mut self) -> Option<u8> {
+impl<'a> Compact<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.bytes.split_first()?;
         self.bytes = rest;
         Some(*first)
@@ -139,7 +149,7 @@ impl Compact<'_> {
         None
     }
 
-    fn zigzag(&mut self) -> Option<i64> {
+    pub(super) fn zigzag(&mut self) -> Option<i64> {
         let value = self.varint()?;
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
@@ -151,7 +161,7 @@ impl Compact<'_> {
 
     /// Advances `field` to the next field's number and gives its type; `Some(None)` at the end of the
     /// struct.
-    fn field(&mut self, field: &mut i64) -> Option<Option<u8>> {
+    pub(super) fn field(&mut self, field: &mut i64) -> Option<Option<u8>> {
         let byte = self.byte()?;
         if byte == 0 {
             return Some(None);

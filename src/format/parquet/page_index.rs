@@ -3,13 +3,13 @@
 use super::damaged;
 use super::footer::{FileColumn, Footer};
 use super::pages::{chunk_range, locations_hold};
+use super::writer::bounds_ordered;
 use super::zones::Zones;
 use crate::error::{Error, Result};
 use ::parquet::arrow::arrow_reader::statistics::StatisticsConverter;
-use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::metadata::{FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use ::parquet::file::page_index::column_index::ColumnIndexMetaData;
 use ::parquet::file::page_index::offset_index::{OffsetIndexMetaData, PageLocation};
-use ::parquet::schema::types::SchemaDescriptor;
 use std::fs::File;
 use std::path::Path;
 
@@ -62,6 +62,12 @@ impl PageIndex {
         Ok(Some(Self { columns, offsets, sound }))
     }
 
+    /// Bytes it takes in memory, roughly: a place, two bounds and two counts a page.
+    pub(super) fn memory_size(&self) -> usize {
+        let pages: usize = self.offsets.iter().flatten().map(|leaf| leaf.page_locations().len()).sum();
+        pages * (size_of::<PageLocation>() + 64)
+    }
+
     /// Places of a leaf's pages, when they are known and sound.
     pub(super) fn locations(&self, leaf: usize) -> Option<&[PageLocation]> {
         let sound = self.sound.get(leaf).copied().unwrap_or(false);
@@ -69,8 +75,8 @@ impl PageIndex {
     }
 
     /// Bounds of the pages of a flat column.
-    pub(super) fn zones(&self, column: &FileColumn, descriptor: &SchemaDescriptor, rows: usize) -> Option<PageZones> {
-        let leaf = column.leaf?;
+    pub(super) fn zones(&self, column: &FileColumn, file: &FileMetaData, rows: usize) -> Option<PageZones> {
+        let leaf = column.leaf.filter(|leaf| bounds_ordered(file, *leaf, false))?;
         let locations = self.locations(leaf)?;
         let index = self.columns.first()?.get(leaf)?;
         if matches!(index, ColumnIndexMetaData::NONE | ColumnIndexMetaData::INT96(_))
@@ -78,7 +84,7 @@ impl PageIndex {
         {
             return None;
         }
-        let converter = StatisticsConverter::from_column_index(leaf, &column.field, descriptor).ok()?;
+        let converter = StatisticsConverter::from_column_index(leaf, &column.field, file.schema_descr()).ok()?;
         let mins = converter.data_page_mins(&self.columns, &self.offsets, [&0]).ok()?;
         let maxs = converter.data_page_maxes(&self.columns, &self.offsets, [&0]).ok()?;
         let nulls = (0..locations.len()).map(|page| index.null_counts()?.get(page).and_then(|count| u64::try_from(*count).ok()));

@@ -1,9 +1,11 @@
 //! One row group of a file: which bytes of it are needed, and cursors over them.
 
 use super::arrow_cursor::ArrowCursor;
+use super::bloom;
 use super::bytes::FileParts;
 use super::column::{ColumnCursor, Place};
 use super::decimals::DecimalValues;
+use super::dictionary;
 use super::fixed::fixed_values;
 use super::footer::{FileColumn, Footer};
 use super::kind::Kind;
@@ -11,12 +13,13 @@ use super::page_index::PageIndex;
 use super::pages::{Pages, chunk_range};
 use super::strings::StringValues;
 use super::values::{BooleanValues, Values};
-use crate::column::storage_type;
+use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
+use crate::format::source::{ByteSource, GAP_BYTES_MAX, LocalFile, coalesce};
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::page_index::offset_index::PageLocation;
 use arrow::datatypes::DataType;
-use std::fs::File;
+use datafusion_common::ScalarValue;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use std::sync::Arc;
 /// A row group, or a range of its rows, about to be read.
 pub struct RowGroup {
     path: Arc<Path>,
-    file: File,
+    source: Arc<dyn ByteSource>,
     footer: Arc<Footer>,
     row_group: usize,
     rows: Range<usize>,
@@ -34,9 +37,45 @@ pub struct RowGroup {
 impl RowGroup {
     /// Opens the file for `rows` of a row group. `use_index`: page places are worth reading.
     pub fn open(path: &Arc<Path>, footer: &Arc<Footer>, row_group: usize, rows: Range<usize>, use_index: bool) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let source = Arc::new(LocalFile::open(path, footer.file_bytes)?);
         let index = if use_index { footer.page_index(path, row_group)? } else { None };
-        Ok(Self { path: path.clone(), file, footer: footer.clone(), row_group, rows, index })
+        Ok(Self { path: path.clone(), source, footer: footer.clone(), row_group, rows, index })
+    }
+
+    /// Says that the columns of a row group will be read soon, without waiting for their bytes.
+    pub fn announce(path: &Arc<Path>, footer: &Footer, row_group: usize, columns: impl Iterator<Item = usize>) -> Result<()> {
+        let leaves = columns.filter_map(|column| footer.columns().get(column)?.leaf);
+        let ranges: Vec<_> = leaves.map(|leaf| chunk_range(footer.row_group(row_group).column(leaf))).collect();
+        if !ranges.is_empty() {
+            LocalFile::open(path, footer.file_bytes)?.will_need(&coalesce(ranges, GAP_BYTES_MAX));
+        }
+        Ok(())
+    }
+
+    /// Whether a flat column may have one of `values` in some row, as its Bloom filter tells. Reads a
+    /// few bytes for each value.
+    pub fn may_hold(&self, column: usize, values: &[ScalarValue]) -> Result<bool> {
+        bloom::may_hold(&*self.source, &self.footer, self.row_group, self.column(column)?, values)
+    }
+
+    /// Bytes of the column's dictionary page and of its whole chunk, if all values that occur are
+    /// surely in the dictionary.
+    pub fn dictionary_bytes(&self, column: usize) -> Option<(u64, u64)> {
+        let (_, leaf) = self.flat(self.column(column).ok()?)?;
+        let chunk = self.footer.row_group(self.row_group).column(leaf);
+        let (page, whole) = (dictionary::whole_dictionary(chunk)?, chunk_range(chunk));
+        Some((page.end - page.start, whole.end - whole.start))
+    }
+
+    /// All values of a flat column that are not NULL, if its dictionary tells, and the bytes read.
+    /// Damage is left to be found by those who read the column.
+    pub fn dictionary(&self, column: usize) -> Option<(Column, u64)> {
+        let column = self.column(column).ok()?;
+        let (kind, leaf) = self.flat(column)?;
+        let chunk = self.footer.row_group(self.row_group).column(leaf);
+        let range = dictionary::whole_dictionary(chunk)?;
+        let values = values(kind, &column.data_type).ok()?;
+        dictionary::read(&*self.source, chunk, range, values).ok().flatten()
     }
 
     /// Cursors over the given columns of the file, at the first of the rows. Also returns the bytes
@@ -50,7 +89,7 @@ impl RowGroup {
                 ranges.extend(needed(chunk, self.locations(leaf), &self.rows));
             }
         }
-        let (parts, bytes) = FileParts::read(&mut self.file, &self.path, self.footer.file_bytes, ranges)?;
+        let (parts, bytes) = FileParts::read(&*self.source, ranges)?;
         let parts = Arc::new(parts);
         let cursors = columns.iter().map(|&column| self.cursor(column, &parts)).collect::<Result<_>>()?;
         Ok((cursors, bytes))

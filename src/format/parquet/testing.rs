@@ -1,15 +1,27 @@
 //! Files for the tests of the layers above, which do not know the crate.
 
 use ::parquet::arrow::ArrowWriter;
-use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use ::parquet::schema::types::ColumnPath;
 use arrow::array::RecordBatch;
 use std::fs::File;
 use std::path::Path;
 
 /// Writes one row group a batch, with pages of `page_rows` rows.
 pub(crate) fn write(path: &Path, batches: &[RecordBatch], page_rows: usize) {
+    write_with(path, batches, page_rows, &[], &[]);
+}
+
+/// As [`write`], with Bloom filters of some columns, and others without bounds.
+pub(crate) fn write_with(path: &Path, batches: &[RecordBatch], page_rows: usize, bloom: &[&str], boundless: &[&str]) {
     let file = File::create(path).expect("a test directory is writable");
-    let properties = WriterProperties::builder().set_data_page_row_count_limit(page_rows).set_write_batch_size(page_rows);
+    let mut properties = WriterProperties::builder().set_data_page_row_count_limit(page_rows).set_write_batch_size(page_rows);
+    for column in bloom {
+        properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(*column), true);
+    }
+    for column in boundless {
+        properties = properties.set_column_statistics_enabled(ColumnPath::from(*column), EnabledStatistics::None);
+    }
     let mut writer = ArrowWriter::try_new(file, batches[0].schema(), Some(properties.build())).expect("a supported schema");
     for batch in batches {
         writer.write(batch).expect("a test batch is writable");

@@ -1,15 +1,17 @@
 //! Bounds of columns in row groups and pages, and what they tell of a column as a whole.
 //!
-//! Bounds are believed only where their order is ours: not INT96, not the deprecated byte-wise
-//! bounds of strings and unsigned numbers; floats have a lower bound only, since NaN, which is the
-//! largest value in SQL, may hide from the upper one.
+//! Bounds are believed only where their order is ours and their writer is not known to be wrong
+//! ([`super::writer`]), where the smaller one is not the larger one, and where they are no NaN.
+//! Strings may be cut off: they stay bounds. Bounds of floats say nothing of NaN, and a zero among
+//! them stands for both zeros.
 
 use super::footer::{FileColumn, Footer};
 use super::kind::Kind;
 use super::page_header::dictionary_values;
+use super::writer::bounds_ordered;
 use crate::layout::ColumnBounds;
 use ::parquet::arrow::arrow_reader::statistics::StatisticsConverter;
-use ::parquet::basic::{Encoding, Type as Physical};
+use ::parquet::basic::Encoding;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
 use arrow::compute;
@@ -59,11 +61,18 @@ impl Zones {
     pub(super) fn of_row_groups(footer: &Footer, column: &FileColumn) -> Self {
         let Some(leaf) = column.leaf else { return Self::default() };
         let chunks = || footer.metadata.row_groups().iter().map(move |group| group.column(leaf));
-        let nulls = chunks().map(|chunk| chunk.statistics()?.null_count_opt()).collect();
-        if !chunks().all(|chunk| trusted(chunk, column)) {
+        // A count that cannot be is none.
+        let nulls = |chunk: &ColumnChunkMetaData| {
+            let values = u64::try_from(chunk.num_values()).unwrap_or(0);
+            chunk.statistics()?.null_count_opt().filter(|nulls| *nulls <= values)
+        };
+        let nulls = chunks().map(nulls).collect();
+        let file = footer.metadata.file_metadata();
+        let deprecated = chunks().any(|chunk| chunk.statistics().is_some_and(|statistics| statistics.is_min_max_deprecated()));
+        if !bounds_ordered(file, leaf, deprecated) {
             return Self { nulls, ..Self::default() };
         }
-        let descriptor = footer.metadata.file_metadata().schema_descr();
+        let descriptor = file.schema_descr();
         let bounds = StatisticsConverter::from_column_index(leaf, &column.field, descriptor).and_then(|converter| {
             let groups = || footer.metadata.row_groups().iter();
             Ok((converter.row_group_mins(groups())?, converter.row_group_maxes(groups())?))
@@ -90,15 +99,21 @@ impl Zones {
             let array = array.as_ref().filter(|array| zone < array.len() && array.is_valid(zone))?;
             ScalarValue::try_from_array(array, zone).ok()
         };
-        let min = scalar(&self.mins).map(|value| match value {
-            // Writers may give 0.0 as the smallest value where -0.0 occurs.
-            ScalarValue::Float32(Some(0.0)) => ScalarValue::Float32(Some(-0.0)),
-            ScalarValue::Float64(Some(0.0)) => ScalarValue::Float64(Some(-0.0)),
-            other => other,
-        });
-        let min = min.filter(|value| !is_nan(value));
-        let max = scalar(&self.maxs).filter(|value| !matches!(value, ScalarValue::Float32(_) | ScalarValue::Float64(_)));
+        let min = scalar(&self.mins).filter(|value| !is_nan(value)).map(|value| zero(value, -0.0));
+        let max = scalar(&self.maxs).filter(|value| !is_nan(value)).map(|value| zero(value, 0.0));
+        if min.as_ref().zip(max.as_ref()).is_some_and(|(min, max)| min > max) {
+            return ColumnBounds { null_count: self.nulls.get(zone).copied().flatten(), ..ColumnBounds::default() };
+        }
         ColumnBounds { min, max, null_count: self.nulls.get(zone).copied().flatten() }
+    }
+}
+
+/// Writers may give either zero as the bound where both occur.
+fn zero(value: ScalarValue, zero: f64) -> ScalarValue {
+    match value {
+        ScalarValue::Float32(Some(0.0)) => ScalarValue::Float32(Some(zero as f32)),
+        ScalarValue::Float64(Some(0.0)) => ScalarValue::Float64(Some(zero)),
+        other => other,
     }
 }
 
@@ -119,17 +134,6 @@ fn typed(array: &ArrayRef, column: &FileColumn) -> Option<ArrayRef> {
         return compute::cast(&(Arc::new(micros) as ArrayRef), &column.data_type).ok();
     }
     compute::cast(array, &column.data_type).ok()
-}
-
-/// Whether the bounds of a chunk are in our order.
-fn trusted(chunk: &ColumnChunkMetaData, column: &FileColumn) -> bool {
-    let Some(statistics) = chunk.statistics() else { return true };
-    let unsigned = column.field.data_type().is_unsigned_integer();
-    match statistics.physical_type() {
-        Physical::INT96 => false,
-        Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY => !statistics.is_min_max_deprecated(),
-        _ => !(unsigned && statistics.is_min_max_deprecated()),
-    }
 }
 
 impl ColumnSummary {
@@ -253,4 +257,42 @@ pub(crate) fn draws(found: f64, rows: f64) -> f64 {
         if middle * (1.0 - (-rows / middle).exp()) < found { low = middle } else { high = middle }
     }
     low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::parquet::testing;
+    use arrow::array::{Float64Array, RecordBatch, StringArray};
+
+    #[test]
+    fn bounds_of_floats_leave_nan_out_and_stand_for_both_zeros() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("floats.parquet");
+        let batch = |values: [f64; 3]| {
+            let words: StringArray = values.iter().map(|value| Some(format!("{value}"))).collect();
+            let columns: Vec<(&str, ArrayRef)> =
+                vec![("f", Arc::new(Float64Array::from(values.to_vec()))), ("s", Arc::new(words))];
+            RecordBatch::try_from_iter(columns).unwrap()
+        };
+        testing::write(&path, &[batch([1.5, f64::NAN, 2.5]), batch([f64::NAN; 3]), batch([0.0, -0.0, 0.0])], 100);
+        let (_, footer) = Footer::open(&path).unwrap();
+        let zones = footer.zones(0);
+        let bounds = |zone| (zones.bounds(zone).min, zones.bounds(zone).max);
+        let float = |value: f64| Some(ScalarValue::Float64(Some(value)));
+        assert_eq!(bounds(0), (float(1.5), float(2.5)));
+        assert_eq!(bounds(1), (None, None));
+        let text = |value: Option<ScalarValue>| value.map(|value| value.to_string());
+        assert_eq!((text(bounds(2).0), text(bounds(2).1)), (Some("-0".into()), Some("0".into())));
+        assert_eq!(footer.zones(1).bounds(0).min, Some(ScalarValue::Utf8View(Some("1.5".into()))));
+        let pages = footer.page_zones(&path, 0, 0).unwrap();
+        assert!(pages.is_none_or(|pages| pages.zones.bounds(0).max == float(2.5)));
+    }
+
+    #[test]
+    fn bounds_that_cannot_be_are_dropped() {
+        let array = |value: i64| Some(Arc::new(arrow::array::Int64Array::from(vec![value])) as ArrayRef);
+        let zones = Zones { mins: array(5), maxs: array(3), nulls: vec![Some(1)] };
+        assert_eq!((zones.bounds(0).min, zones.bounds(0).max, zones.bounds(0).null_count), (None, None, Some(1)));
+    }
 }

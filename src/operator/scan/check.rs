@@ -77,8 +77,7 @@ impl BucketCheck {
         let scan = Arc::new(Scan {
             table: table.clone(),
             projection: buckets.columns.clone(),
-            predicates: Vec::new(),
-            runtime: Vec::new(),
+            conditions: Vec::new(),
             counters: Counters::new(&own),
         });
         let rows = metrics.counter("rows whose bucket was checked", Of::Count);
@@ -126,9 +125,13 @@ pub(super) struct CheckSource(pub(super) Arc<BucketCheck>);
 impl Source for CheckSource {
     fn open(&self, task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
         task.check_cancelled()?;
-        let at = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let Some(unit) = self.0.units.get(at) else { return Ok(None) };
-        Ok(Some(Box::new(ScanCursor::open(&self.0.scan, unit.clone(), at as u64)?)))
+        loop {
+            let at = self.0.next.fetch_add(1, Ordering::Relaxed);
+            let Some(unit) = self.0.units.get(at) else { return Ok(None) };
+            if let Some(cursor) = ScanCursor::open(&self.0.scan, unit.clone(), at as u64)? {
+                return Ok(Some(Box::new(cursor)));
+            }
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Reads one morsel of a scan, window by window.
 
 use super::filter::{Filters, Survivors};
-use super::prune::{Unit, page_skips};
+use super::prune::{Unit, by_bounds, by_content, page_skips};
 use super::source::Scan;
 use crate::catalog::{ColumnOrigin, Table};
 use crate::column::{Chunk, Column, Order, Selection, storage_type};
 use crate::error::{Error, Result};
 use crate::exec::{Cursor, Step, TaskContext};
-use crate::format::parquet::{ColumnCursor, RowGroup};
+use crate::format::parquet::{ColumnCursor, PageFigures, RowGroup};
 use arrow::buffer::BooleanBuffer;
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,8 +16,21 @@ use std::time::Instant;
 /// Windows without a survivor before others get a turn.
 const EMPTY_WINDOWS_MAX: usize = 32;
 
+/// Windows before what is left is looked at again because a condition came to tell more. Guessed:
+/// asking bounds again costs about a tenth of decoding a window.
+const RECHECK_WINDOWS: u32 = 4;
+
+/// Rows are decoded by slices only when at most one in this many is wanted. Guessed.
+const SPARSE_ONE_IN: usize = 8;
+/// A slice costs about what decoding this many rows does. Guessed.
+const SLICE_ROWS: usize = 64;
+
 /// A place in a morsel.
 pub(super) struct ScanCursor {
+    unit: Unit,
+    /// Sum of the conditions' versions when bounds were asked last, and windows since then.
+    version: u64,
+    windows: u32,
     filters: Filters,
     window: Window,
     at: usize,
@@ -41,19 +54,27 @@ struct Window {
 }
 
 impl ScanCursor {
-    pub(super) fn open(scan: &Arc<Scan>, unit: Unit, morsel: u64) -> Result<Self> {
+    /// None: no row of the unit passes, as bounds, Bloom filters or dictionaries prove.
+    pub(super) fn open(scan: &Arc<Scan>, mut unit: Unit, morsel: u64) -> Result<Option<Self>> {
+        let version = version(scan);
+        if by_bounds(&scan.table, &scan.conditions, &mut unit) {
+            return Ok(None);
+        }
         let file = &scan.table.files()[unit.file];
-        let predicates = scan.predicates.iter().zip(&unit.always).filter(|(_, always)| !**always);
-        let predicates: Vec<_> = predicates.map(|(predicate, _)| predicate.clone()).collect();
+        let part = unit.rows.len() < file.footer.rows(unit.row_group);
+        let use_index = part || unit.always.contains(&false);
+        let row_group = RowGroup::open(&file.path, &file.footer, unit.row_group, unit.rows.clone(), use_index)?;
+        if by_content(scan, &mut unit, &row_group)? {
+            file.check_unchanged()?;
+            return Ok(None);
+        }
         let cost = |column: usize| match scan.table.origin(file, column) {
             ColumnOrigin::File(at) => file.footer.column_bytes(unit.row_group, at).1,
             _ => 0,
         };
-        let skips = page_skips(&scan.table, &unit, predicates.iter().chain(&scan.runtime))?;
-        let filters = Filters::new(predicates.into_iter(), scan.runtime.iter().cloned(), cost);
-        let part = unit.rows.len() < file.footer.rows(unit.row_group);
-        let use_index = part || !filters.is_empty();
-        let row_group = RowGroup::open(&file.path, &file.footer, unit.row_group, unit.rows.clone(), use_index)?;
+        let skips = page_skips(scan, &unit, true)?;
+        let conditions = scan.conditions.iter().zip(&unit.always).filter(|(_, always)| !**always);
+        let filters = Filters::new(conditions.map(|(condition, _)| condition.clone()), cost);
         let columns = scan.table.schema().fields().len();
         let mut window = Window {
             scan: scan.clone(),
@@ -72,7 +93,30 @@ impl ScanCursor {
         let mut skips = skips.into_iter();
         let skip = skips.next();
         let order = Order { morsel, sequence: 0 };
-        Ok(Self { filters, window, at: unit.rows.start, end: unit.rows.end, skips, skip, order })
+        let (at, end) = (unit.rows.start, unit.rows.end);
+        Ok(Some(Self { unit, version, windows: 0, filters, window, at, end, skips, skip, order }))
+    }
+
+    /// Asks bounds about the rest of the rows when a condition has come to tell more: a runtime filter
+    /// was published, a bound went down. True: none of them passes.
+    fn recheck(&mut self) -> Result<bool> {
+        self.windows += 1;
+        if self.windows < RECHECK_WINDOWS || self.filters.is_empty() {
+            return Ok(false);
+        }
+        let scan = &self.window.scan;
+        let version = version(scan);
+        if version == self.version {
+            return Ok(false);
+        }
+        (self.version, self.windows) = (version, 0);
+        let mut rest = Unit { rows: self.at..self.end, ..self.unit.clone() };
+        if by_bounds(&scan.table, &scan.conditions, &mut rest) {
+            return Ok(true);
+        }
+        self.skips = page_skips(scan, &rest, false)?.into_iter();
+        self.skip = self.skips.next();
+        Ok(false)
     }
 
     /// Passes over ruled out rows; then the end of the next window.
@@ -95,9 +139,7 @@ impl ScanCursor {
 
     fn finish(&mut self) -> Result<Step> {
         let window = &mut self.window;
-        let pages: usize = window.cursors.iter().flatten().map(ColumnCursor::pages_skipped).sum();
-        window.scan.counters.pages_skipped.add(pages as u64);
-        window.cursors.clear();
+        window.close();
         window.scan.table.files()[window.file].check_unchanged()?;
         Ok(Step::Done)
     }
@@ -106,6 +148,9 @@ impl ScanCursor {
 impl Cursor for ScanCursor {
     fn next(&mut self, task: &TaskContext) -> Result<Step> {
         for _ in 0..EMPTY_WINDOWS_MAX {
+            if self.recheck()? {
+                return self.finish();
+            }
             let end = self.window_end(task.query.chunk_rows.max(1));
             if self.at >= self.end {
                 return self.finish();
@@ -182,9 +227,45 @@ impl Window {
             return Ok(Chunk::new(Vec::new(), count));
         }
         self.open(&scan.projection)?;
+        if let Some(chunk) = self.picked(&mask, count)? {
+            return Ok(chunk);
+        }
         let mask = self.narrow(mask)?;
         let columns = scan.projection.iter().map(|column| self.column(*column)).collect::<Result<_>>()?;
         Chunk::new(columns, self.rows.len()).select(&Arc::new(Selection::from_mask(mask)))
+    }
+
+    /// The same where the rows lie in so few slices that columns not decoded yet are decoded for them
+    /// alone. None: they do not.
+    fn picked(&mut self, mask: &BooleanBuffer, count: usize) -> Result<Option<Chunk>> {
+        let scan = self.scan.clone();
+        let pending = scan.projection.iter().any(|column| self.columns[*column].is_none());
+        if !pending || count * SPARSE_ONE_IN > mask.len() {
+            return Ok(None);
+        }
+        let slices: Vec<(usize, usize)> = mask.set_slices().take(mask.len() / SLICE_ROWS + 1).collect();
+        if slices.len() * SLICE_ROWS > mask.len() {
+            return Ok(None);
+        }
+        let selection = Arc::new(Selection::from_mask(mask.clone()));
+        let rows = mask.len();
+        let mut columns: Vec<Column> = Vec::with_capacity(scan.projection.len());
+        for (position, &column) in scan.projection.iter().enumerate() {
+            // The same column twice is decoded once.
+            if let Some(known) = scan.projection[..position].iter().position(|other| *other == column) {
+                columns.push(columns[known].clone());
+                continue;
+            }
+            let some = match &self.columns[column] {
+                Some(_) => None,
+                None => self.decode(column, |cursor| cursor.read_slices(&slices, rows))?,
+            };
+            columns.push(match some {
+                Some(column) => column,
+                None => self.column(column)?.select(&selection)?,
+            });
+        }
+        Ok(Some(Chunk::new(columns, count)))
     }
 
     /// Shrinks the window to the first and last row wanted when that leaves out half of it and
@@ -215,31 +296,70 @@ impl Window {
             ColumnOrigin::Partition(value) => Column::constant(value, rows)?,
             ColumnOrigin::Missing => Column::nulls(&storage_type(data_type), rows),
             ColumnOrigin::File(_) => {
-                if self.cursors[column].is_none() {
-                    self.open(&[column])?;
-                }
-                let start = Instant::now();
-                let cursor = self.cursors[column].as_mut().ok_or_else(|| Error::internal("a column without a cursor"))?;
-                cursor.skip(self.rows.start.saturating_sub(cursor.row()));
-                let mut value = cursor.read(rows)?;
-                if *value.data_type() != storage_type(data_type) {
-                    // The file's type is narrower than the table's.
-                    value = Column::Flat(value.stored(data_type)?);
-                }
-                let spent = start.elapsed().as_nanos() as u64;
-                self.decode_ns += spent;
-                scan.counters.decode_ns.add(spent);
-                scan.counters.rows_decoded.add(rows as u64);
-                let as_codes = matches!(value, Column::Dict(_));
-                if as_codes { &scan.counters.as_codes } else { &scan.counters.as_values }.add(rows as u64);
-                value
+                let value = self.decode(column, |cursor| cursor.read(rows).map(Some))?;
+                value.ok_or_else(|| Error::internal("a column that was not read"))?
             }
         };
         self.columns[column] = Some(value.clone());
         Ok(value)
     }
+
+    /// What `read` makes of the window's rows of a column that files may have; none where it is not
+    /// in this file, or `read` gives none.
+    fn decode(
+        &mut self,
+        column: usize,
+        read: impl FnOnce(&mut ColumnCursor) -> Result<Option<Column>>,
+    ) -> Result<Option<Column>> {
+        let scan = self.scan.clone();
+        let ColumnOrigin::File(_) = scan.table.origin(&scan.table.files()[self.file], column) else { return Ok(None) };
+        if self.cursors[column].is_none() {
+            self.open(&[column])?;
+        }
+        let start = Instant::now();
+        let cursor = self.cursors[column].as_mut().ok_or_else(|| Error::internal("a column without a cursor"))?;
+        let before = cursor.figures().decompress_ns;
+        cursor.skip(self.rows.start.saturating_sub(cursor.row()));
+        let Some(mut value) = read(cursor)? else { return Ok(None) };
+        let decompressing = cursor.figures().decompress_ns - before;
+        let data_type = scan.table.schema().field(column).data_type();
+        if *value.data_type() != storage_type(data_type) {
+            // The file's type is narrower than the table's.
+            value = Column::Flat(value.stored(data_type)?);
+        }
+        let spent = start.elapsed().as_nanos() as u64;
+        self.decode_ns += spent;
+        scan.counters.decode_ns.add(spent.saturating_sub(decompressing));
+        scan.counters.decompress_ns.add(decompressing);
+        scan.counters.values_decoded.add(value.len() as u64);
+        if matches!(value, Column::Dict(_)) {
+            scan.counters.as_codes.add(value.len() as u64);
+        }
+        Ok(Some(value))
+    }
+
+    /// Lets go of the cursors and counts what they did.
+    fn close(&mut self) {
+        for cursor in self.cursors.drain(..).flatten() {
+            let PageFigures { read, skipped, bytes, .. } = cursor.figures();
+            self.scan.counters.pages_read.add(read);
+            self.scan.counters.pages_skipped.add(skipped);
+            self.scan.counters.bytes_decompressed.add(bytes);
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // A cursor that a LIMIT ends is dropped where it stands.
+        self.close();
+    }
 }
 
 fn last_set(mask: &BooleanBuffer) -> Option<usize> {
     mask.set_slices().last().map(|(_, end)| end - 1)
+}
+
+fn version(scan: &Scan) -> u64 {
+    scan.conditions.iter().map(|condition| condition.predicate.version()).fold(0, u64::wrapping_add)
 }

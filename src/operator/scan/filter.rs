@@ -1,8 +1,8 @@
 //! Predicates over one window of rows: which first, on which rows, and when to give one up.
 
+use super::condition::Condition;
 use crate::column::{Column, Selection};
 use crate::error::Result;
-use crate::layout::ScanPredicate;
 use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::BooleanBuffer;
 use std::sync::Arc;
@@ -28,8 +28,7 @@ pub(super) struct Filters {
 }
 
 struct Filter {
-    predicate: Arc<dyn ScanPredicate>,
-    runtime: bool,
+    condition: Arc<Condition>,
     windows: u64,
     seen: u64,
     passed: u64,
@@ -48,26 +47,16 @@ pub(super) enum Survivors {
 }
 
 impl Filters {
-    /// `predicates` in written order, cheapest first where that is free.
-    pub(super) fn new(
-        predicates: impl Iterator<Item = Arc<dyn ScanPredicate>>,
-        runtime: impl Iterator<Item = Arc<dyn ScanPredicate>>,
-        cost: impl Fn(usize) -> u64,
-    ) -> Self {
-        let filter = |predicate: Arc<dyn ScanPredicate>, runtime| Filter {
-            predicate,
-            runtime,
-            windows: 0,
-            seen: 0,
-            passed: 0,
-            nanoseconds: 0,
-            dropped: false,
-        };
-        let (fallible, mut free): (Vec<Filter>, Vec<Filter>) = predicates
-            .map(|predicate| filter(predicate, false))
-            .chain(runtime.map(|predicate| filter(predicate, true)))
-            .partition(|filter| filter.predicate.is_fallible());
-        free.sort_by_key(|filter| filter.predicate.columns().iter().map(|column| cost(*column)).sum::<u64>());
+    /// `conditions` in written order. Those that cannot fail start in the order that other cursors of
+    /// the scan found best, unknown ones by what their columns cost.
+    pub(super) fn new(conditions: impl Iterator<Item = Arc<Condition>>, cost: impl Fn(usize) -> u64) -> Self {
+        let filter = |condition| Filter { condition, windows: 0, seen: 0, passed: 0, nanoseconds: 0, dropped: false };
+        let (fallible, mut free): (Vec<Filter>, Vec<Filter>) =
+            conditions.map(filter).partition(|filter| filter.condition.predicate.is_fallible());
+        free.sort_by_key(|filter| filter.condition.predicate.columns().iter().map(|column| cost(*column)).sum::<u64>());
+        if free.iter().all(|filter| filter.condition.learned().0 > 0 || !filter.applies()) {
+            free.sort_by(|a, b| a.learned_rank().total_cmp(&b.learned_rank()));
+        }
         Self { free, fallible, windows: 0 }
     }
 
@@ -79,7 +68,7 @@ impl Filters {
     /// Columns of the predicates that can be evaluated now.
     pub(super) fn columns(&self) -> Vec<usize> {
         let filters = self.free.iter().chain(&self.fallible).filter(|filter| filter.applies());
-        let mut columns: Vec<usize> = filters.flat_map(|filter| filter.predicate.columns().iter().copied()).collect();
+        let mut columns: Vec<usize> = filters.flat_map(|filter| filter.condition.predicate.columns().iter().copied()).collect();
         columns.sort_unstable();
         columns.dedup();
         columns
@@ -95,17 +84,18 @@ impl Filters {
         let mut left = rows;
         for filter in self.free.iter_mut().chain(&mut self.fallible).filter(|filter| filter.applies()) {
             let start = Instant::now();
-            let columns = filter.predicate.columns().iter().map(|at| column(*at)).collect::<Result<Vec<_>>>()?;
-            let picked = mask.as_ref().filter(|_| filter.predicate.is_fallible() || left * SPARSE_ONE_IN < rows);
+            let predicate = &filter.condition.predicate;
+            let columns = predicate.columns().iter().map(|at| column(*at)).collect::<Result<Vec<_>>>()?;
+            let picked = mask.as_ref().filter(|_| predicate.is_fallible() || left * SPARSE_ONE_IN < rows);
             let seen = left;
             let next = match picked {
                 Some(known) => {
                     let selection = Arc::new(Selection::from_mask(known.clone()));
                     let columns = columns.iter().map(|column| column.select(&selection)).collect::<Result<Vec<_>>>()?;
-                    spread(known, &filter.predicate.evaluate(&columns, left)?)
+                    spread(known, &predicate.evaluate(&columns, left)?)
                 }
                 None => {
-                    let passed = filter.predicate.evaluate(&columns, rows)?;
+                    let passed = predicate.evaluate(&columns, rows)?;
                     mask.as_ref().map_or_else(|| passed.clone(), |known| known & &passed)
                 }
             };
@@ -125,25 +115,36 @@ impl Filters {
 
 impl Filter {
     fn applies(&self) -> bool {
-        !self.dropped && self.predicate.is_ready()
+        !self.dropped && self.condition.predicate.is_ready()
     }
 
     fn learn(&mut self, seen: usize, passed: usize, start: Instant) {
+        let spent = start.elapsed().as_nanos() as u64;
         self.windows += 1;
         self.seen += seen as u64;
         self.passed += passed as u64;
-        self.nanoseconds += start.elapsed().as_nanos() as u64;
+        self.nanoseconds += spent;
+        self.condition.learn(seen as u64, passed as u64, spent);
         let share = self.passed as f64 / self.seen.max(1) as f64;
-        self.dropped = self.runtime && self.windows >= TRIAL_WINDOWS && share > USELESS_SHARE;
+        self.dropped = self.condition.runtime && self.windows >= TRIAL_WINDOWS && share > USELESS_SHARE;
     }
 
-    /// Time spent for each row rejected: the smaller the earlier.
     fn rank(&self) -> f64 {
-        if self.seen == 0 {
-            return 0.0;
-        }
-        self.nanoseconds as f64 / ((self.seen - self.passed) as f64 + 0.01 * self.seen as f64)
+        rank(self.seen, self.passed, self.nanoseconds)
     }
+
+    fn learned_rank(&self) -> f64 {
+        let (seen, passed, nanoseconds) = self.condition.learned();
+        rank(seen, passed, nanoseconds)
+    }
+}
+
+/// Time spent for each row rejected: the smaller the earlier.
+fn rank(seen: u64, passed: u64, nanoseconds: u64) -> f64 {
+    if seen == 0 {
+        return 0.0;
+    }
+    nanoseconds as f64 / (seen.saturating_sub(passed) as f64 + 0.01 * seen as f64)
 }
 
 /// The rows of `mask` whose bit in `picked` (one a row of the mask) is set.

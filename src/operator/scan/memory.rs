@@ -1,5 +1,6 @@
 //! Scans batches that lie in memory.
 
+use super::condition::Condition;
 use super::filter::{Filters, Survivors};
 use super::project;
 use crate::column::{Chunk, Column, Order, Selection};
@@ -24,7 +25,7 @@ pub struct MemoryScanNode {
 struct Data {
     chunks: Vec<Chunk>,
     projection: Vec<usize>,
-    predicates: Vec<Arc<dyn ScanPredicate>>,
+    conditions: Vec<Arc<Condition>>,
     /// Chunk, first row, rows.
     morsels: Vec<(usize, usize, usize)>,
 }
@@ -46,7 +47,8 @@ impl MemoryScanNode {
                 morsels.push((number, start, MORSEL_ROWS.min(chunk.rows() - start)));
             }
         }
-        MemoryScanNode { info, data: Arc::new(Data { chunks, projection, predicates, morsels }) }
+        let conditions = predicates.into_iter().map(|predicate| Condition::new(predicate, false)).collect();
+        MemoryScanNode { info, data: Arc::new(Data { chunks, projection, conditions, morsels }) }
     }
 }
 
@@ -61,7 +63,7 @@ impl PlanNode for MemoryScanNode {
 
     fn details(&self) -> Vec<String> {
         let mut lines = vec![format!("chunks: {}", self.data.chunks.len())];
-        lines.extend(self.data.predicates.iter().map(|predicate| format!("filter: {}", predicate.describe())));
+        lines.extend(self.data.conditions.iter().map(|condition| condition.describe()));
         lines
     }
 
@@ -89,9 +91,9 @@ impl Source for MemorySource {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let Some(&(chunk, start, rows)) = self.data.morsels.get(number) else { return Ok(None) };
         let data = &self.data;
-        let filters = Filters::new(data.predicates.iter().cloned(), std::iter::empty(), |_| 1);
+        let filters = Filters::new(data.conditions.iter().cloned(), |_| 1);
         let mut columns = vec![None; data.chunks[chunk].columns().len()];
-        let predicates = data.predicates.iter().flat_map(|predicate| predicate.columns());
+        let predicates = data.conditions.iter().flat_map(|condition| condition.predicate.columns());
         for &column in data.projection.iter().chain(predicates) {
             if columns[column].is_none() {
                 columns[column] = Some(data.chunks[chunk].column(column).slice(start, rows)?);

@@ -14,15 +14,16 @@
 //! one part each. Within a part, row groups come in the order of their least keys.
 
 use super::check::BucketCheck;
+use super::condition::Condition;
 use super::cursor::ScanCursor;
-use super::prune::{Unit, check};
+use super::prune::{Unit, by_bounds};
 use super::source::{Counters, Scan};
-use crate::catalog::{RowGroupBounds, Table, TableZones};
+use crate::catalog::{Table, TableZones};
 use crate::column::{Chunk, Selection};
 use crate::error::{Error, Result};
 use crate::exec::{Cursor, PartSource, Share, Step, TaskContext};
 use crate::layout::points::{ends, within};
-use crate::layout::{ColumnZones, KeyPoint, NullRows, Parting, ScanPredicate, Truth, Zone, ZoneSource};
+use crate::layout::{ColumnZones, KeyPoint, NullRows, Parting, ScanPredicate, Zone, ZoneSource};
 use datafusion_common::ScalarValue;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -102,21 +103,6 @@ impl ScanParts {
         };
         Some(Self { scan, metrics: metrics.clone(), units: units.clone(), parts, ranges, check })
     }
-
-    /// Whether predicates leave anything of the unit.
-    fn is_wanted(&self, scan: &Scan, unit: &mut Unit) -> bool {
-        let table = &scan.table;
-        let bounds = RowGroupBounds { table, file: &table.files()[unit.file], row_group: unit.row_group };
-        for (predicate, always) in scan.predicates.iter().zip(&mut unit.always) {
-            if !*always {
-                match check(&**predicate, &bounds) {
-                    Truth::Never => return false,
-                    truth => *always = truth == Truth::Always,
-                }
-            }
-        }
-        scan.runtime.iter().all(|predicate| check(&**predicate, &bounds) != Truth::Never)
-    }
 }
 
 /// The pieces of every part when the domain is cut.
@@ -159,11 +145,11 @@ impl PartSource for ScanParts {
         let mut scan = self.scan.clone();
         if !wanted.is_empty() {
             let ready = wanted.iter().filter(|predicate| predicate.is_ready());
+            let ready = ready.map(|predicate| Condition::new(predicate.clone(), true));
             scan = Arc::new(Scan {
                 table: scan.table.clone(),
                 projection: scan.projection.clone(),
-                predicates: scan.predicates.clone(),
-                runtime: scan.runtime.iter().chain(ready).cloned().collect(),
+                conditions: scan.conditions.iter().cloned().chain(ready).collect(),
                 counters: Counters::new(&self.metrics),
             });
         }
@@ -176,7 +162,9 @@ impl PartSource for ScanParts {
         let mut kept = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let mut unit = self.units[piece.unit].clone();
-            if self.is_wanted(&scan, &mut unit) {
+            // Conditions of this share alone come last.
+            unit.always.resize(scan.conditions.len(), false);
+            if !by_bounds(&scan.table, &scan.conditions, &mut unit) {
                 kept.push((unit, piece, self.ranges.as_ref().map(|ranges| ranges.zones.zones[piece.unit].clone())));
             } else {
                 scan.counters.row_groups_skipped.add(1);
@@ -213,9 +201,13 @@ impl Cursor for PartCursor {
     fn next(&mut self, task: &TaskContext) -> Result<Step> {
         let Some((cursor, unit, piece, zone)) = &mut self.now else {
             let Some((unit, piece, zone)) = self.pieces.pop() else { return Ok(Step::Done) };
-            self.scan.counters.row_groups.add(1);
-            let cursor = ScanCursor::open(&self.scan, unit.clone(), piece.unit as u64)?;
-            self.now = Some((cursor, unit, piece, zone));
+            match ScanCursor::open(&self.scan, unit.clone(), piece.unit as u64)? {
+                Some(cursor) => {
+                    self.scan.counters.row_groups.add(1);
+                    self.now = Some((cursor, unit, piece, zone));
+                }
+                None => self.scan.counters.row_groups_skipped.add(1),
+            }
             return Ok(Step::Yield);
         };
         let step = cursor.next(task)?;

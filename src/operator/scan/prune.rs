@@ -1,10 +1,32 @@
-//! What bounds rule out before anything is read.
+//! What is ruled out before it is decoded.
+//!
+//! Problem: leave out row groups and pages in which no row can pass, with the least looked at. The
+//! cheapest witness is asked first: bounds in footers cost nothing, a Bloom filter 32 bytes a value,
+//! a dictionary one page, bounds of pages a page index that is read once a row group.
+//!
+//! ```text
+//!   row groups ──bounds──> ──Bloom filters──> ──dictionaries──> pages ──bounds──> rows
+//!      (planning, and again when runtime filters are there)
+//! ```
+//!
+//! Bounds and dictionaries may also prove that all rows pass: the row group is then not filtered by
+//! that condition again. NULL: passes only conditions that accept NULL, which dictionaries do not
+//! hold; they are asked about it apart. A fallible condition is asked about bounds only.
 
-use crate::catalog::{ColumnOrigin, FileTable, PageBounds, RowGroupBounds};
+use super::condition::Condition;
+use super::source::Scan;
+use crate::catalog::{ColumnOrigin, FileTable, PageBounds, RowGroupBounds, Table};
+use crate::column::{Column, storage_type};
 use crate::error::Result;
-use crate::layout::{ScanPredicate, Truth};
+use crate::format::parquet::RowGroup;
+use crate::layout::{Bounds, ScanPredicate, Truth};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A dictionary is looked at when all columns to be read of the row group take at least this many
+/// times its bytes. Guessed.
+const DICTIONARY_WORTH: u64 = 8;
 
 /// A row group to be read, or a range of its rows.
 #[derive(Debug, Clone)]
@@ -12,45 +34,146 @@ pub(super) struct Unit {
     pub(super) file: usize,
     pub(super) row_group: usize,
     pub(super) rows: Range<usize>,
-    /// Per predicate: every row passes, as bounds prove.
+    /// Per condition: every row passes, as was proved.
     pub(super) always: Vec<bool>,
 }
 
-/// The row groups that may have rows for which all predicates are true, and the number of others.
-pub(super) fn units(table: &FileTable, predicates: &[Arc<dyn ScanPredicate>]) -> (Vec<Unit>, usize) {
+impl Unit {
+    /// Whether it holds the first row of its row group: row groups count once.
+    pub(super) fn is_first(&self) -> bool {
+        self.rows.start == 0
+    }
+}
+
+/// The row groups that may have rows for which all conditions are true, and the number of others.
+pub(super) fn units(table: &FileTable, conditions: &[Arc<Condition>]) -> (Vec<Unit>, usize) {
     let (mut units, mut skipped) = (Vec::new(), 0);
     for (number, file) in table.files().iter().enumerate() {
         for row_group in 0..file.footer.row_groups() {
             let rows = file.footer.rows(row_group);
-            let bounds = RowGroupBounds { table, file, row_group };
-            let truths: Vec<Truth> = predicates.iter().map(|predicate| check(&**predicate, &bounds)).collect();
-            if rows == 0 || truths.contains(&Truth::Never) {
+            let mut unit = Unit { file: number, row_group, rows: 0..rows, always: vec![false; conditions.len()] };
+            if rows == 0 || by_bounds(table, conditions, &mut unit) {
                 skipped += 1;
-                continue;
+            } else {
+                units.push(unit);
             }
-            let always = truths.iter().map(|truth| *truth == Truth::Always).collect();
-            units.push(Unit { file: number, row_group, rows: 0..rows, always });
         }
     }
     (units, skipped)
 }
 
-/// What bounds tell of a predicate, if it can be asked yet.
-pub(super) fn check(predicate: &dyn ScanPredicate, bounds: &dyn crate::layout::Bounds) -> Truth {
-    if predicate.is_ready() { predicate.check_bounds(bounds) } else { Truth::Unknown }
+/// Asks the conditions that can be asked about the bounds of the row group. True: no row passes.
+pub(super) fn by_bounds(table: &FileTable, conditions: &[Arc<Condition>], unit: &mut Unit) -> bool {
+    let bounds = RowGroupBounds { table, file: &table.files()[unit.file], row_group: unit.row_group };
+    for (condition, always) in conditions.iter().zip(&mut unit.always) {
+        if *always || !condition.predicate.is_ready() {
+            continue;
+        }
+        match condition.predicate.check_bounds(&bounds) {
+            Truth::Never => {
+                condition.by_bounds.fetch_add(u64::from(unit.rows.start == 0), Ordering::Relaxed);
+                return true;
+            }
+            truth => *always = truth == Truth::Always,
+        }
+    }
+    false
 }
 
-/// Ranges of the unit's rows that lie in pages which a predicate rules out, in order, without
-/// overlaps.
-pub(super) fn page_skips<'a>(
-    table: &FileTable,
-    unit: &Unit,
-    predicates: impl Iterator<Item = &'a Arc<dyn ScanPredicate>>,
-) -> Result<Vec<Range<usize>>> {
+/// Asks Bloom filters, then dictionaries. True: no row passes.
+pub(super) fn by_content(scan: &Scan, unit: &mut Unit, row_group: &RowGroup) -> Result<bool> {
+    let table = &scan.table;
+    let file = &table.files()[unit.file];
+    let first = u64::from(unit.is_first());
+    let asked = |(number, condition): (usize, &Arc<Condition>)| {
+        let &[column] = condition.predicate.columns() else { return None };
+        let ColumnOrigin::File(at) = table.origin(file, column) else { return None };
+        let ready = condition.predicate.is_ready() && !condition.predicate.is_fallible();
+        ready.then(|| (number, condition.clone(), column, at))
+    };
+    let asked: Vec<_> =
+        scan.conditions.iter().enumerate().filter_map(asked).filter(|(number, ..)| !unit.always[*number]).collect();
+    for (_, condition, _, at) in &asked {
+        let Some(values) = condition.predicate.equal_to_any() else { continue };
+        if !row_group.may_hold(*at, &values)? {
+            condition.by_bloom.fetch_add(first, Ordering::Relaxed);
+            return Ok(true);
+        }
+    }
+    let mut whole = None;
+    for (number, condition, column, at) in asked {
+        if condition.predicate.best_first().is_some() {
+            // It comes to reject more: what a dictionary tells of it now is soon old, and bounds tell
+            // the same.
+            continue;
+        }
+        let Some((dictionary, _)) = row_group.dictionary_bytes(at) else { continue };
+        let whole = *whole.get_or_insert_with(|| bytes_to_read(scan, unit));
+        if dictionary.saturating_mul(DICTIONARY_WORTH) > whole || !condition.tries_dictionary() {
+            continue;
+        }
+        let Some((values, bytes)) = row_group.dictionary(at) else { continue };
+        scan.counters.bytes_read.add(bytes);
+        let bounds = RowGroupBounds { table, file, row_group: unit.row_group };
+        match of_values(scan, &*condition.predicate, column, values, &bounds)? {
+            Truth::Never => {
+                condition.dictionary_decided();
+                condition.by_dictionary.fetch_add(first, Ordering::Relaxed);
+                return Ok(true);
+            }
+            Truth::Always => {
+                condition.dictionary_decided();
+                unit.always[number] = true;
+            }
+            Truth::Unknown => {}
+        }
+    }
+    Ok(false)
+}
+
+/// What a predicate of one column is over a row group that has just these values, and NULLs.
+fn of_values(scan: &Scan, predicate: &dyn ScanPredicate, column: usize, values: Column, bounds: &dyn Bounds) -> Result<Truth> {
+    let data_type = scan.table.schema().field(column).data_type();
+    let stored = storage_type(data_type);
+    let values = if *values.data_type() == stored { values } else { Column::Flat(values.stored(data_type)?) };
+    let count = values.len();
+    let passed = if count == 0 { 0 } else { predicate.evaluate(&[values], count)?.count_set_bits() };
+    let nulls = bounds.column(column).null_count;
+    let null_passes = nulls != Some(0) && predicate.evaluate(&[Column::nulls(&stored, 1)], 1)?.value(0);
+    Ok(match passed {
+        0 if !null_passes => Truth::Never,
+        // Dictionaries may hold values that no row has, so only "all" is proved, never "some".
+        _ if passed == count && (nulls == Some(0) || null_passes) => Truth::Always,
+        _ => Truth::Unknown,
+    })
+}
+
+/// Bytes of all columns of the row group that the scan is going to read.
+fn bytes_to_read(scan: &Scan, unit: &Unit) -> u64 {
+    let file = &scan.table.files()[unit.file];
+    let of = |column: usize| match scan.table.origin(file, column) {
+        ColumnOrigin::File(at) => file.footer.column_bytes(unit.row_group, at).0,
+        _ => 0,
+    };
+    let open = scan.conditions.iter().zip(&unit.always).filter(|(_, always)| !**always);
+    let filtered = open.flat_map(|(condition, _)| condition.predicate.columns());
+    let mut columns: Vec<usize> = scan.projection.iter().chain(filtered).copied().collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns.into_iter().map(of).sum()
+}
+
+/// Ranges of the unit's rows that lie in pages which a condition rules out, in order, without
+/// overlaps. `count`: pages are to be counted as skipped by their condition.
+pub(super) fn page_skips(scan: &Scan, unit: &Unit, count: bool) -> Result<Vec<Range<usize>>> {
+    let table = &scan.table;
     let file = &table.files()[unit.file];
     let mut skips: Vec<Range<usize>> = Vec::new();
-    for predicate in predicates.filter(|predicate| predicate.is_ready()) {
-        let &[column] = predicate.columns() else { continue };
+    for (condition, always) in scan.conditions.iter().zip(&unit.always) {
+        if *always || !condition.predicate.is_ready() {
+            continue;
+        }
+        let &[column] = condition.predicate.columns() else { continue };
         let ColumnOrigin::File(at) = table.origin(file, column) else { continue };
         let Some(pages) = file.footer.page_zones(&file.path, unit.row_group, at)? else { continue };
         for (page, ends) in pages.starts.windows(2).enumerate() {
@@ -60,7 +183,9 @@ pub(super) fn page_skips<'a>(
             }
             let row_group = RowGroupBounds { table, file, row_group: unit.row_group };
             let bounds = PageBounds { row_group, column, pages: &pages, page };
-            if predicate.check_bounds(&bounds) == Truth::Never {
+            if condition.predicate.check_bounds(&bounds) == Truth::Never {
+                // A page that lies in two parts counts with the one it starts in.
+                condition.pages.fetch_add(u64::from(count && rows.start == ends[0]), Ordering::Relaxed);
                 skips.push(rows);
             }
         }

@@ -1,11 +1,14 @@
 //! Hands row groups, or parts of them, to the tasks of a scan.
 
+use super::condition::Condition;
 use super::cursor::ScanCursor;
-use super::prune::{Unit, check};
+use super::prune::Unit;
 use crate::catalog::{ColumnOrigin, FileTable, RowGroupBounds};
 use crate::error::Result;
 use crate::exec::{Counter, Cursor, OperatorMetrics, Source, TaskContext, Unit as Of};
-use crate::layout::{ScanPredicate, Truth};
+use crate::format::parquet::RowGroup;
+use crate::layout::{Bounds, Truth};
+use std::cmp::{Ordering as Order, Reverse};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +16,14 @@ use std::sync::{Arc, OnceLock};
 const MORSELS_A_WORKER: usize = 4;
 /// A part of a row group has at least this many rows. From the design.
 const PART_ROWS_MIN: usize = 32 << 10;
+/// Columns beside those of conditions are not read ahead when fewer rows than one in this many pass
+/// some condition: most of their pages may be passed over. Guessed.
+const RARE_ONE_IN: u64 = 64;
+/// Reading as fast as this, in GB/s, has not waited for a disk. Guessed: between a fast disk and
+/// copying from the page cache.
+const WARM_BYTES_PER_NS: u64 = 3;
+/// Bytes after which that is judged. Guessed: some column chunks.
+const WARM_BYTES_MIN: u64 = 4 << 20;
 /// Parts of a row group without page places, at most: each of them reads all bytes.
 const BLIND_PARTS_MAX: usize = 4;
 
@@ -20,8 +31,8 @@ const BLIND_PARTS_MAX: usize = 4;
 pub(super) struct Scan {
     pub(super) table: Arc<FileTable>,
     pub(super) projection: Vec<usize>,
-    pub(super) predicates: Vec<Arc<dyn ScanPredicate>>,
-    pub(super) runtime: Vec<Arc<dyn ScanPredicate>>,
+    /// Predicates in written order, then runtime filters.
+    pub(super) conditions: Vec<Arc<Condition>>,
     pub(super) counters: Counters,
 }
 
@@ -30,12 +41,14 @@ pub(super) struct Counters {
     pub(super) files: Counter,
     pub(super) row_groups: Counter,
     pub(super) row_groups_skipped: Counter,
+    pub(super) pages_read: Counter,
     pub(super) pages_skipped: Counter,
-    pub(super) rows_decoded: Counter,
     pub(super) bytes_read: Counter,
+    pub(super) bytes_decompressed: Counter,
+    pub(super) values_decoded: Counter,
     pub(super) as_codes: Counter,
-    pub(super) as_values: Counter,
     pub(super) io_ns: Counter,
+    pub(super) decompress_ns: Counter,
     pub(super) decode_ns: Counter,
     pub(super) filter_ns: Counter,
 }
@@ -56,12 +69,14 @@ impl Counters {
             files: metrics.counter("files", Of::Count),
             row_groups: metrics.counter("row groups", Of::Count),
             row_groups_skipped: metrics.counter("row groups skipped", Of::Count),
+            pages_read: metrics.counter("pages read", Of::Count),
             pages_skipped: metrics.counter("pages skipped", Of::Count),
-            rows_decoded: metrics.counter("rows decoded", Of::Count),
             bytes_read: metrics.counter("bytes read", Of::Bytes),
+            bytes_decompressed: metrics.counter("bytes decompressed", Of::Bytes),
+            values_decoded: metrics.counter("values decoded", Of::Count),
             as_codes: metrics.counter("values as codes", Of::Count),
-            as_values: metrics.counter("values as values", Of::Count),
             io_ns: metrics.counter("io", Of::Nanoseconds),
+            decompress_ns: metrics.counter("decompress", Of::Nanoseconds),
             decode_ns: metrics.counter("decode", Of::Nanoseconds),
             filter_ns: metrics.counter("filter", Of::Nanoseconds),
         }
@@ -72,13 +87,12 @@ impl ScanSource {
     pub(super) fn new(
         table: Arc<FileTable>,
         projection: Vec<usize>,
-        predicates: Vec<Arc<dyn ScanPredicate>>,
-        runtime: Vec<Arc<dyn ScanPredicate>>,
+        conditions: Vec<Arc<Condition>>,
         units: Arc<Vec<Unit>>,
         metrics: &OperatorMetrics,
     ) -> Self {
         let opened = table.files().iter().map(|_| AtomicBool::new(false)).collect();
-        let scan = Scan { table, projection, predicates, runtime, counters: Counters::new(metrics) };
+        let scan = Scan { table, projection, conditions, counters: Counters::new(metrics) };
         let counters = Counters::new(metrics);
         Self { scan: Arc::new(scan), counters, units, morsels: OnceLock::new(), next: AtomicUsize::new(0), opened }
     }
@@ -88,19 +102,86 @@ impl ScanSource {
         self.morsels.get_or_init(|| {
             let wanted = threads * MORSELS_A_WORKER;
             let columns = self.file_columns();
-            if self.units.len() >= wanted || threads < 2 || columns == 0 {
-                return self.units.to_vec();
+            let units = self.arranged();
+            if units.len() >= wanted || threads < 2 || columns == 0 {
+                return units;
             }
-            let total: usize = self.units.iter().map(|unit| unit.rows.len()).sum();
+            let total: usize = units.iter().map(|unit| unit.rows.len()).sum();
             let part_rows = (total / wanted).max(PART_ROWS_MIN);
-            self.units.iter().flat_map(|unit| self.split(unit, part_rows)).collect()
+            units.iter().flat_map(|unit| self.split(unit, part_rows)).collect()
         })
+    }
+
+    /// The row groups in the order in which they are best read: the most promising first where a
+    /// condition comes to reject the others; otherwise those of large files first, so that no worker
+    /// is left alone with one at the end.
+    fn arranged(&self) -> Vec<Unit> {
+        let mut units = self.units.to_vec();
+        let table = &self.scan.table;
+        let promising = self.scan.conditions.iter().find_map(|condition| {
+            let &[column] = condition.predicate.columns() else { return None };
+            Some((column, condition.predicate.best_first()?))
+        });
+        if let Some((column, descending)) = promising {
+            let mut keyed: Vec<_> = units
+                .into_iter()
+                .map(|unit| {
+                    let bounds = RowGroupBounds { table, file: &table.files()[unit.file], row_group: unit.row_group };
+                    let bounds = bounds.column(column);
+                    (if descending { bounds.max } else { bounds.min }, unit)
+                })
+                .collect();
+            keyed.sort_by(|(a, _), (b, _)| match (a, b) {
+                (Some(a), Some(b)) => {
+                    let ascending = a.partial_cmp(b).unwrap_or(Order::Equal);
+                    if descending { ascending.reverse() } else { ascending }
+                }
+                // What is not known may be anything.
+                (known, other) => other.is_some().cmp(&known.is_some()),
+            });
+            units = keyed.into_iter().map(|(_, unit)| unit).collect();
+        } else if table.files().len() > 1 {
+            units.sort_by_key(|unit| Reverse(table.files()[unit.file].footer.file_bytes()));
+        }
+        units
+    }
+
+    /// Lets the system read in the background what the worker is going to want next.
+    fn announce(&self, unit: &Unit) {
+        let (bytes, time) = (self.counters.bytes_read.get(), self.counters.io_ns.get());
+        if bytes > WARM_BYTES_MIN && time * WARM_BYTES_PER_NS < bytes {
+            // The files are in memory already.
+            return;
+        }
+        let table = &self.scan.table;
+        let file = &table.files()[unit.file];
+        let bounds = RowGroupBounds { table, file, row_group: unit.row_group };
+        let ready = || self.scan.conditions.iter().zip(&unit.always).filter(|(of, always)| !**always && of.predicate.is_ready());
+        if ready().any(|(condition, _)| condition.predicate.check_bounds(&bounds) == Truth::Never) {
+            return;
+        }
+        let mut columns: Vec<usize> = ready().flat_map(|(condition, _)| condition.predicate.columns().iter().copied()).collect();
+        let rare = ready().any(|(condition, _)| {
+            let (seen, passed, _) = condition.learned();
+            seen > 0 && passed * RARE_ONE_IN < seen
+        });
+        if !rare {
+            columns.extend(&self.scan.projection);
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        let columns = columns.into_iter().filter_map(|column| match table.origin(file, column) {
+            ColumnOrigin::File(at) => Some(at),
+            _ => None,
+        });
+        // A file that cannot be opened is an error of those who read it.
+        let _ = RowGroup::announce(&file.path, &file.footer, unit.row_group, columns);
     }
 
     /// Number of columns that some file is read for.
     fn file_columns(&self) -> usize {
         let scan = &self.scan;
-        let predicates = scan.predicates.iter().chain(&scan.runtime).flat_map(|predicate| predicate.columns());
+        let predicates = scan.conditions.iter().flat_map(|condition| condition.predicate.columns());
         scan.projection.iter().chain(predicates).filter(|column| **column < scan.table.file_columns()).count()
     }
 
@@ -134,21 +215,6 @@ impl ScanSource {
         cuts.push(unit.rows.end);
         cuts.windows(2).map(|ends| Unit { rows: ends[0]..ends[1], ..unit.clone() }).collect()
     }
-
-    /// Asks the predicates again: runtime filters may be ready by now, subqueries may have values.
-    fn ruled_out(&self, unit: &mut Unit) -> bool {
-        let table = &self.scan.table;
-        let bounds = RowGroupBounds { table, file: &table.files()[unit.file], row_group: unit.row_group };
-        for (predicate, always) in self.scan.predicates.iter().zip(&mut unit.always) {
-            if !*always {
-                match check(&**predicate, &bounds) {
-                    Truth::Never => return true,
-                    truth => *always = truth == Truth::Always,
-                }
-            }
-        }
-        self.scan.runtime.iter().any(|predicate| check(&**predicate, &bounds) == Truth::Never)
-    }
 }
 
 impl Source for ScanSource {
@@ -158,18 +224,23 @@ impl Source for ScanSource {
             task.check_cancelled()?;
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(morsel) = morsels.get(number) else { return Ok(None) };
-            let mut unit = morsel.clone();
-            // Parts of a row group count once, with their first one.
-            let first = unit.rows.start == 0;
-            if self.ruled_out(&mut unit) {
-                self.counters.row_groups_skipped.add(u64::from(first));
-                continue;
+            if let Some(next) = morsels.get(number + task.query.threads.max(1))
+                && next.is_first()
+            {
+                self.announce(next);
             }
-            self.counters.row_groups.add(u64::from(first));
-            if !self.opened[unit.file].swap(true, Ordering::Relaxed) {
+            let file = morsel.file;
+            // Parts of a row group count once, with their first one.
+            let first = u64::from(morsel.is_first());
+            let Some(cursor) = ScanCursor::open(&self.scan, morsel.clone(), number as u64)? else {
+                self.counters.row_groups_skipped.add(first);
+                continue;
+            };
+            self.counters.row_groups.add(first);
+            if !self.opened[file].swap(true, Ordering::Relaxed) {
                 self.counters.files.add(1);
             }
-            return Ok(Some(Box::new(ScanCursor::open(&self.scan, unit, number as u64)?)));
+            return Ok(Some(Box::new(cursor)));
         }
     }
 }

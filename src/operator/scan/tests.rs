@@ -1,3 +1,5 @@
+mod files;
+
 use super::*;
 use crate::column::Column;
 use crate::error::Error;
@@ -26,6 +28,9 @@ struct Within {
     late: bool,
     ready: AtomicBool,
     seen: AtomicU64,
+    /// Has no bounds to be asked about.
+    opaque: bool,
+    listed: Option<Vec<ScalarValue>>,
 }
 
 fn within(column: usize, range: Range<i64>) -> Within {
@@ -50,6 +55,9 @@ impl ScanPredicate for Within {
     }
 
     fn check_bounds(&self, zone: &dyn Bounds) -> Truth {
+        if self.opaque {
+            return Truth::Unknown;
+        }
         let bounds = zone.column(self.column[0]);
         let number = |value: Option<ScalarValue>| match value?.cast_to(&arrow::datatypes::DataType::Int64).ok()? {
             ScalarValue::Int64(value) => value,
@@ -63,6 +71,10 @@ impl ScanPredicate for Within {
         } else {
             Truth::Unknown
         }
+    }
+
+    fn equal_to_any(&self) -> Option<Vec<ScalarValue>> {
+        self.listed.clone()
     }
 
     fn evaluate(&self, columns: &[Column], rows: usize) -> Result<BooleanBuffer> {
@@ -182,7 +194,7 @@ fn pages_that_bounds_rule_out_are_not_decoded() {
     let table = table(root.path());
     let node = scan(&table, &[0], vec![within(0, 5000..5010)]);
     assert_eq!(numbers(&run(&node, 1, 8192).unwrap(), 0), (5000..5010).collect::<Vec<_>>());
-    assert_eq!(counters(&node)["rows decoded"], 1000);
+    assert_eq!(counters(&node)["values decoded"], 1000);
 }
 
 #[test]
@@ -221,7 +233,120 @@ fn runtime_filters_are_used_when_ready_and_dropped_when_useless() {
     assert_eq!(counters(&ready)["row groups skipped"], 3);
     let useless = Arc::new(Within { late: true, ready: AtomicBool::new(true), ..within(1, 0..9) });
     run(&node(&useless), 1, 100).unwrap();
-    assert_eq!(useless.seen.load(Ordering::Relaxed), 4 * 4 * 100, "four windows in each of four row groups");
+    let seen = 4 * (10 + 1 + 4 * 100);
+    assert_eq!(useless.seen.load(Ordering::Relaxed), seen, "ten words, NULL and four windows in each of four row groups");
+}
+
+/// Four row groups: even numbers below 8000 in the first, odd ones in the second, and so on.
+fn gaps(root: &Path, bloom: &[&str]) -> Arc<FileTable> {
+    let batch = |group: i64| {
+        let numbers: ArrayRef = Arc::new((0..4000).map(|row| Some(row % 1000 * 8 + group)).collect::<Int64Array>());
+        let rows: ArrayRef = Arc::new((0..4000).map(|row| Some(group * 4000 + row)).collect::<Int64Array>());
+        let thin: ArrayRef = Arc::new((0..4000).map(|row| (row % 3 != 0).then_some(group)).collect::<Int64Array>());
+        let columns: Vec<(&str, ArrayRef)> = vec![("n", numbers), ("row", rows), ("thin", thin)];
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+    };
+    let path = root.join("gaps.parquet");
+    testing::write_with(&path, &(0..4).map(batch).collect::<Vec<_>>(), 500, bloom, &["thin"]);
+    FileTable::open(path.to_str().unwrap()).unwrap()
+}
+
+#[test]
+fn bloom_filters_rule_out_row_groups() {
+    for bloom in [&["n"][..], &[]] {
+        let root = tempfile::tempdir().unwrap();
+        let table = gaps(root.path(), bloom);
+        let equal = |value: i64| Within { listed: Some(vec![value.into()]), ..within(0, value..value + 1) };
+        for runtime in [false, true] {
+            let predicates = vec![Arc::new(equal(4001)) as Arc<dyn ScanPredicate>];
+            let (predicates, filters) = if runtime { (Vec::new(), predicates) } else { (predicates, Vec::new()) };
+            let node = ScanNode::new(table.clone(), vec![0], predicates, filters, 0.0);
+            assert_eq!(numbers(&run(&node, 1, 8192).unwrap(), 0), [4001; 4]);
+            let skipped = node.details().iter().any(|line| line.contains("3 row groups by Bloom filters"));
+            assert_eq!(skipped, !bloom.is_empty(), "{:?}", node.details());
+        }
+        let absent = equal(4005);
+        let node = scan(&table, &[0], vec![absent]);
+        assert!(run(&node, 1, 8192).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn dictionaries_rule_out_and_prove() {
+    let root = tempfile::tempdir().unwrap();
+    let table = gaps(root.path(), &[]);
+    // Values of `thin` are the number of the row group, and it has no bounds.
+    let node = scan(&table, &[1], vec![Within { opaque: true, ..within(2, 2..3) }]);
+    let expected: Vec<i64> = (8000..12_000).filter(|row| row % 4000 % 3 != 0).collect();
+    assert_eq!(numbers(&run(&node, 2, 1000).unwrap(), 0), expected);
+    assert!(node.details().iter().any(|line| line.contains("3 row groups by dictionaries")), "{:?}", node.details());
+    // All values of the dictionary pass, and no row is NULL: the filter sees the dictionary only.
+    let predicate = Arc::new(Within { opaque: true, ..within(0, 0..8000) });
+    let all: Vec<usize> = vec![0, 1, 2];
+    let root = tempfile::tempdir().unwrap();
+    let words = table_of_words(root.path());
+    let node = ScanNode::new(words, all, vec![predicate.clone()], Vec::new(), 0.0);
+    assert_eq!(numbers(&run(&node, 1, 8192).unwrap(), 1).len(), 20_000);
+    assert_eq!(predicate.seen.load(Ordering::Relaxed), 5, "five values and no row");
+}
+
+/// A number of five values without NULLs, the row, and a long word a row.
+fn table_of_words(root: &Path) -> Arc<FileTable> {
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("five", Arc::new((0..20_000).map(|row| Some(row % 5)).collect::<Int64Array>())),
+        ("row", Arc::new((0..20_000).map(Some).collect::<Int64Array>())),
+        ("word", Arc::new((0..20_000).map(|row| Some(format!("a long word for row {row}"))).collect::<StringArray>())),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap();
+    let path = root.join("words.parquet");
+    testing::write(&path, &[batch], 1000);
+    FileTable::open(path.to_str().unwrap()).unwrap()
+}
+
+/// Becomes ready, and tells more, while the scan runs: after `after` rows were seen.
+#[derive(Debug, Default)]
+struct Arriving {
+    seen: AtomicU64,
+    after: u64,
+}
+
+impl ScanPredicate for Arriving {
+    fn columns(&self) -> &[usize] {
+        &[0]
+    }
+
+    fn describe(&self) -> String {
+        "arriving".into()
+    }
+
+    fn version(&self) -> u64 {
+        u64::from(self.seen.load(Ordering::Relaxed) >= self.after)
+    }
+
+    fn check_bounds(&self, zone: &dyn Bounds) -> Truth {
+        match zone.column(0).min {
+            Some(ScalarValue::Int64(Some(min))) if self.version() > 0 && min >= 5000 => Truth::Never,
+            _ => Truth::Unknown,
+        }
+    }
+
+    fn evaluate(&self, _columns: &[Column], rows: usize) -> Result<BooleanBuffer> {
+        self.seen.fetch_add(rows as u64, Ordering::Relaxed);
+        Ok(BooleanBuffer::new_set(rows))
+    }
+}
+
+#[test]
+fn runtime_filters_that_arrive_during_a_row_group_skip_the_rest_of_it() {
+    let root = tempfile::tempdir().unwrap();
+    let table = table(root.path());
+    let filter: Arc<dyn ScanPredicate> = Arc::new(Arriving { after: 1500, ..Arriving::default() });
+    let node = ScanNode::new(table, vec![0], vec![filter], Vec::new(), 0.0);
+    let read = numbers(&run(&node, 1, 500).unwrap(), 0);
+    // It arrives in the third window of the first row group and is noticed after the fourth; pages of
+    // 1000 rows from 5000 on are left out, and with them all other row groups.
+    assert_eq!(read, (0..5000).collect::<Vec<_>>());
+    assert_eq!(counters(&node)["row groups skipped"], 3);
 }
 
 #[test]

@@ -22,7 +22,7 @@
 //! - NULLs stand where each key says. NaN is the largest float, -0.0 equals 0.0, strings compare by
 //!   bytes. Rows with equal keys come out in any order.
 //! - With a small LIMIT a task keeps only its best rows, and rows that cannot be among the best of
-//!   any task fall out before they are copied ([`bound`]).
+//!   any task fall out before they are copied ([`bound`]), or are not read at all ([`pushed`]).
 //!
 //! G. Graefe, Implementing Sorting in Database Systems, ACM Computing Surveys 38 (2006), 3 and 5.
 
@@ -31,6 +31,7 @@ mod keys;
 mod loser_tree;
 mod merge;
 mod output;
+mod pushed;
 mod run;
 mod sink;
 mod store;
@@ -45,6 +46,7 @@ use crate::expr::ExprRef;
 use crate::layout::{Evidence, Layout, SortColumn};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use keys::KeyEncoder;
+pub use pushed::TopKFilter;
 use sink::SortSink;
 use std::sync::Arc;
 
@@ -76,6 +78,8 @@ pub struct SortNode {
 struct SortPlan {
     keys: Vec<SortKey>,
     fetch: Option<usize>,
+    /// What is told the scan of the first key's column, and that column's position in the rows.
+    pushed: Option<(Arc<TopKFilter>, usize)>,
     /// SQL types of the rows.
     schema: SchemaRef,
     /// Types in spill files: the key, then the columns as they are stored.
@@ -113,8 +117,22 @@ impl SortNode {
             let stored = storage_field(field).as_ref().clone();
             Arc::new(stored.with_nullable(true))
         }));
-        let plan = SortPlan { keys, fetch, schema, spill_schema: Schema::new(fields), metrics: info.metrics.clone() };
+        let plan =
+            SortPlan { keys, fetch, pushed: None, schema, spill_schema: Schema::new(fields), metrics: info.metrics.clone() };
         Ok(Self { info, input, plan: Arc::new(plan) })
+    }
+}
+
+impl SortNode {
+    /// The same, telling `filter`, which tests the first key where it is scanned, what is not needed
+    /// any more. Without effect unless the first key is a column and few rows are fetched.
+    #[must_use]
+    pub fn with_filter(mut self, filter: Arc<TopKFilter>) -> Self {
+        let column = self.plan.keys.first().and_then(|key| key.expr.as_column());
+        if let (Some(column), Some(_), Some(plan)) = (column, self.plan.top_k(), Arc::get_mut(&mut self.plan)) {
+            plan.pushed = Some((filter, column));
+        }
+        self
     }
 }
 

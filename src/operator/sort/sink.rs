@@ -229,6 +229,9 @@ impl SinkTask for SortTask {
                     if let Some(last) = run.keys.prefixes().last() {
                         bound.lower(*last);
                     }
+                    if let (Some((filter, column)), true) = (&plan.pushed, keep > 0 && run.rows() >= keep) {
+                        filter.publish(&run.columns[*column], keep - 1)?;
+                    }
                     store.buffer.put_back(run);
                     store.settle();
                 }
