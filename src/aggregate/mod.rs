@@ -13,6 +13,7 @@
 mod accumulators;
 mod choose;
 mod codes;
+mod fold;
 mod functions;
 mod keys;
 mod local;
@@ -23,6 +24,7 @@ mod table;
 mod tests;
 
 pub use choose::{AggregateRequest, Choice, Strategy, Verdict, choose};
+pub use fold::fold;
 pub use functions::functions;
 pub use node::AggregateNode;
 

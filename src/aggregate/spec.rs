@@ -6,7 +6,7 @@ use super::keys::GroupKeys;
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
 use crate::exec::{Counter, OperatorMetrics, Unit};
-use crate::expr::ExprRef;
+use crate::expr::{ExprRef, true_or_null};
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
 use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use std::sync::Arc;
@@ -90,17 +90,12 @@ impl Spec {
             "max" => Function::Max,
             "collect_list" => Function::CollectList,
             "collect_set" => Function::CollectSet,
-            "count_if" if !call.distinct => {
-                // The condition is a filter on a count of rows.
+            "count_if" => {
+                // Rows for which the condition holds: counted where it is not NULL.
                 let mut counted = call.clone();
-                let condition = counted.arguments.pop();
-                if counted.filter.is_some() {
-                    return Err(Error::unsupported(format!("FILTER on {}", call.describe())));
-                }
-                counted.filter = condition;
+                counted.arguments = counted.arguments.into_iter().map(true_or_null).collect();
                 return Ok(Outcome::Slot(self.slot(Function::Count, &counted, output)?));
             }
-            "count_if" => return Err(Error::unsupported(call.describe())),
             "avg" => {
                 let sum_type = match call.arguments.first().map(|argument| argument.data_type()) {
                     Some(DataType::Decimal128(precision, scale)) => DataType::Decimal128((precision + 10).min(38), *scale),

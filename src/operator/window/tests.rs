@@ -1,0 +1,1 @@
+//! Window functions against a slow twin.
