@@ -27,8 +27,8 @@ struct Shared<'a> {
     calls: Vec<(usize, WindowCall)>,
 }
 
-impl Planner<'_> {
-    pub(super) fn window(&self, window: &Window, logical: &LogicalPlan, _led: Vec<Led>) -> Result<PlanRef> {
+impl<'a> Planner<'a> {
+    pub(super) fn window(&self, window: &'a Window, logical: &'a LogicalPlan, _led: Vec<Led>) -> Result<PlanRef> {
         let mut nodes = vec![window];
         while let LogicalPlan::Window(inner) = nodes[nodes.len() - 1].input.as_ref() {
             // Functions of what an inner window gives stay above it.
@@ -114,8 +114,15 @@ impl Planner<'_> {
                     return Err(Error::unsupported(format!("IGNORE or RESPECT NULLS in {name}")));
                 }
                 let arguments = (0..args.len()).map(compile).collect::<Result<_>>()?;
-                let call =
-                    AggregateCall { function: function.clone(), arguments, distinct: false, filter: None, field: field.clone() };
+                let call = AggregateCall {
+                    function: function.clone(),
+                    arguments,
+                    distinct: false,
+                    filter: None,
+                    order: Vec::new(),
+                    ignore_nulls: false,
+                    field: field.clone(),
+                };
                 Function::Fold(aggregate::fold(&call)?)
             }
             (_, "any_value" | "first_value" | "last_value") => {
