@@ -4,6 +4,7 @@
 //! brings is a compile error here and not a silence in an answer.
 
 use super::dialect::SkepDialect;
+use super::names;
 use super::source::At;
 use super::walk::walk;
 use crate::error::{Error, Result};
@@ -82,7 +83,14 @@ impl Guard<'_> {
         if let Some(OrderBy { kind, interpolate }) = order_by {
             self.refuse(interpolate.is_some(), "INTERPOLATE", "interpolate", from)?;
             match kind {
-                OrderByKind::All(_) => self.refuse(true, "ORDER BY ALL", "order by all", from)?,
+                OrderByKind::All(OrderByOptions { asc: _, nulls_first: _ }) => {
+                    let wildcard = names::naming_select(query).is_none_or(|select| {
+                        let star =
+                            |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+                        select.projection.iter().any(star)
+                    });
+                    self.refuse(wildcard, "ORDER BY ALL over *", "order by all", from)?;
+                }
                 OrderByKind::Expressions(exprs) => self.order_by(exprs)?,
             }
         }
@@ -416,15 +424,14 @@ impl Guard<'_> {
     }
 
     fn function(&self, function: &Function) -> Result<()> {
-        let Function { name, uses_odbc_syntax, parameters, args, filter: _, null_treatment, over, within_group } = function;
+        let Function { name, uses_odbc_syntax, parameters, args, filter: _, null_treatment: _, over, within_group } = function;
         let from = || name.span();
         if let Some(WindowType::WindowSpec(window)) = over {
             self.window(window)?;
         }
         self.refuse(*uses_odbc_syntax, "the {fn ...} syntax", "", from)?;
         self.refuse(!matches!(parameters, FunctionArguments::None), "a function with two lists of arguments", "", from)?;
-        self.refuse(null_treatment.is_some() && over.is_none(), "IGNORE NULLS or RESPECT NULLS", "", from)?;
-        self.refuse(!within_group.is_empty(), "WITHIN GROUP", "within group", from)?;
+        self.order_by(within_group)?;
         match args {
             FunctionArguments::None => Ok(()),
             FunctionArguments::Subquery(_) => self.refuse(true, "a subquery as list of arguments", "", from),

@@ -23,7 +23,11 @@ pub(super) fn spelled(ident: &Ident, source: &Source) -> String {
 
 /// The SELECT that names a query's columns.
 pub(super) fn naming_select(query: &Query) -> Option<&Select> {
-    let mut body = query.body.as_ref();
+    naming_select_of(&query.body)
+}
+
+/// The same of a query's body.
+pub(super) fn naming_select_of(mut body: &SetExpr) -> Option<&Select> {
     loop {
         match body {
             SetExpr::Select(select) => return Some(select),

@@ -88,6 +88,17 @@ impl VisitorMut for Rewriter<'_> {
             };
             query.limit_clause = Some(LimitClause::LimitOffset { limit, offset, limit_by: vec![] });
         }
+        if let Some(OrderBy { kind, .. }) = &mut query.order_by
+            && let OrderByKind::All(options) = *kind
+        {
+            let columns = names::naming_select_of(&query.body).map_or(0, |select| select.projection.len());
+            let ordinal = |column: usize| OrderByExpr {
+                expr: Expr::value(Value::Number(column.to_string(), false)),
+                options,
+                with_fill: None,
+            };
+            *kind = OrderByKind::Expressions((1..=columns).map(ordinal).collect());
+        }
         let order_by = match query.order_by.as_mut().map(|order_by| &mut order_by.kind) {
             Some(OrderByKind::Expressions(exprs)) => exprs.as_mut_slice(),
             _ => &mut [],
