@@ -3,6 +3,7 @@
 use super::AggregateCall;
 use super::accumulators::{Function, SlotSpec};
 use super::keys::GroupKeys;
+use super::value_functions;
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
 use crate::exec::{Counter, OperatorMetrics, Unit};
@@ -105,7 +106,16 @@ impl Spec {
                 let count = self.slot(Function::Count, call, DataType::Int64)?;
                 return Ok(Outcome::Average { sum, count, output, name: call.describe() });
             }
-            _ => Function::Other,
+            _ => match value_functions::break_down(call)? {
+                Some((function, gathered, call)) => {
+                    let slot = self.slot(function, &call, output)?;
+                    if let Some(gathered) = gathered {
+                        self.slots[slot].gathered = Some(Arc::new(gathered));
+                    }
+                    return Ok(Outcome::Slot(slot));
+                }
+                None => Function::Other,
+            },
         };
         Ok(Outcome::Slot(self.slot(function, call, output)?))
     }
@@ -116,11 +126,13 @@ impl Spec {
             return Err(Error::sql(format!("{} needs an argument", call.describe())));
         }
         let arguments: Vec<usize> = call.arguments.iter().map(|argument| self.argument(argument)).collect();
-        // Repeating a value changes neither MIN nor MAX.
-        let distinct = call.distinct && !matches!(function, Function::Min | Function::Max);
+        // Repeating a value changes nothing for these.
+        let repeatable =
+            matches!(function, Function::Min | Function::Max | Function::Chosen(_) | Function::ApproxDistinct { .. });
+        let distinct = call.distinct && !repeatable;
         let shared = self.slots.iter().position(|slot| {
             slot.function == function
-                && function != Function::Other
+                && !matches!(function, Function::Other | Function::Gather)
                 && slot.arguments == arguments
                 && slot.distinct == distinct
                 && slot.output == output
@@ -131,7 +143,7 @@ impl Spec {
             return Ok(slot);
         }
         let types = call.arguments.iter().map(|argument| argument.data_type().clone()).collect();
-        self.slots.push(SlotSpec { function, call: call.clone(), arguments, types, distinct, output });
+        self.slots.push(SlotSpec { function, call: call.clone(), arguments, types, distinct, output, gathered: None });
         Ok(self.slots.len() - 1)
     }
 
