@@ -164,7 +164,7 @@ impl<'a> Planner<'a> {
         if by_place && order_by.is_empty() {
             return Err(Error::sql(format!("{name} needs ORDER BY in its window")));
         }
-        if by_place && frame.end != Bound::CurrentRow || by_place && frame.start != Bound::UnboundedPreceding {
+        if by_place && (frame.end != Bound::CurrentRow || frame.start != Bound::UnboundedPreceding) {
             return Err(Error::sql(format!("{name} takes no frame")));
         }
         let filter = filter.as_ref().map(|filter| expr::compile(filter, below, &self.slots)).transpose()?;

@@ -173,7 +173,8 @@ impl Work<'_> {
                 from += taken;
                 if rows.len() == STEP_ROWS {
                     self.update(fold, &ids, frames.len(), &rows)?;
-                    (ids.clear(), rows.clear());
+                    ids.clear();
+                    rows.clear();
                 }
             }
         }
@@ -223,16 +224,16 @@ impl Work<'_> {
         for (id, frame) in frames.iter().enumerate() {
             let (mut from, mut to) = (frame.from, frame.to);
             let width = WIDTH as u32;
-            for level in 0..=levels.len() {
+            for (level, (left, right)) in left.iter_mut().zip(&mut right).enumerate() {
                 if level == levels.len() {
-                    left[level].add(id, from..to);
+                    left.add(id, from..to);
                     break;
                 }
                 let aligned = from.next_multiple_of(width).min(to);
-                left[level].add(id, from..aligned);
+                left.add(id, from..aligned);
                 from = aligned;
                 let inner = (to - to % width).max(from);
-                right[level].add(id, inner..to);
+                right.add(id, inner..to);
                 to = inner;
                 if from >= to {
                     break;
