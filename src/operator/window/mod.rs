@@ -172,7 +172,8 @@ impl PlanNode for WindowNode {
         let sink = SortedBuckets::new(groups, order, schema.clone(), metrics)?;
         let source = Arc::new(BucketSource::new(&sink));
         let sorted = builder.end(input, Arc::new(sink), metrics);
-        Ok(Stream::new(source, metrics).after(sorted).then(operator, metrics))
+        // The node's rows are counted once: where they leave it.
+        Ok(Stream::new(source, &Arc::default()).after(sorted).then(operator, metrics))
     }
 }
 
