@@ -3,8 +3,10 @@
 //! ```text
 //!   bound plan
 //!     grouping            ours: grouping() and grouping_id()
+//!     date_distances      ours: a number of days in a frame over dates
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
 //!     analyzer            DataFusion: type coercion
+//!     windows_once_each   ours: window functions that coercion has made the same
 //!     null_aware_in       ours: IN and NOT IN that the next step would get wrong
 //!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune; before
 //!                         each simplification ours folds the constants
@@ -33,6 +35,7 @@ pub mod estimate;
 mod grouping;
 mod join_order;
 pub mod subquery;
+mod windows;
 
 pub use join_order::{EXACT_RELATIONS_MAX, join_order};
 
@@ -124,9 +127,13 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
         OptimizerContext::new_with_config_options(Arc::new(config.clone())).with_query_execution_start_time(options.now);
     let plan = grouping::resolve(plan)?;
     trace("grouping", &plan);
+    let plan = windows::date_distances(plan)?;
+    trace("date_distances", &plan);
     let plan = coercion::floats_win(plan)?;
     trace("floats_win", &plan);
     let mut plan = Analyzer::new().execute_and_check(plan, &config, |plan, rule| trace(rule.name(), plan))?;
+    plan = windows::once_each(plan)?;
+    trace("windows_once_each", &plan);
     plan = subquery::null_aware_in(plan)?;
     trace("null_aware_in", &plan);
     plan = borrowed().optimize(plan, &context, |plan, rule| trace(rule.name(), plan))?;

@@ -11,6 +11,7 @@ mod rows;
 mod scans;
 mod shared;
 mod subqueries;
+mod windows;
 
 use crate::aggregate;
 use crate::error::{Error, Result};
@@ -93,7 +94,7 @@ impl<'a> Planner<'a> {
             LogicalPlan::EmptyRelation(empty) => self.empty(empty, logical),
             LogicalPlan::Values(values) => self.values(values, logical),
             LogicalPlan::Repartition(repartition) => self.node(&repartition.input, led),
-            LogicalPlan::Window(_) => Err(Error::unsupported("a window function")),
+            LogicalPlan::Window(window) => self.window(window, logical, led),
             LogicalPlan::Distinct(Distinct::On(_)) => Err(Error::unsupported("DISTINCT ON")),
             LogicalPlan::Unnest(_) => Err(Error::unsupported("unnesting of arrays")),
             LogicalPlan::RecursiveQuery(_) => Err(Error::unsupported("a recursive query")),

@@ -55,6 +55,10 @@ impl Dialect for SkepDialect {
         SparkSqlDialect.supports_group_by_expr()
     }
 
+    fn supports_order_by_all(&self) -> bool {
+        true
+    }
+
     fn supports_group_by_with_modifier(&self) -> bool {
         SparkSqlDialect.supports_group_by_with_modifier()
     }

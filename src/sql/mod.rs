@@ -29,6 +29,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod windows;
 
 pub use arithmetic::{ArithmeticFunctions, SparkArithmetic};
 pub use bind::{Bound, Parameters, bind};

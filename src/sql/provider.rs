@@ -48,7 +48,8 @@ impl FunctionRegistry {
         let scalar = self.scalar.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
         let aggregate =
             self.aggregate.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
-        scalar.chain(aggregate)
+        let window = self.window.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
+        scalar.chain(aggregate).chain(window)
     }
 }
 
@@ -157,7 +158,8 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        self.functions.window.iter().find(|function| function.name() == name).cloned()
+        let named = |function: &&Arc<WindowUDF>| function.name() == name || function.aliases().iter().any(|alias| alias == name);
+        self.functions.window.iter().find(named).cloned()
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
