@@ -6,11 +6,14 @@
 
 mod aggregates;
 mod filters;
+mod hints;
 mod joins;
 mod rows;
 mod scans;
 mod shared;
 mod subqueries;
+
+pub use hints::Hints;
 
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
@@ -31,6 +34,8 @@ use std::sync::Arc;
 pub struct PlanOptions {
     /// A join strategy that every join must use.
     pub strategy: Option<Strategy>,
+    /// Hints about joins.
+    pub hints: Hints,
     /// The session's memory limit, bytes.
     pub memory_limit: usize,
     /// Workers the query gets.
