@@ -6,12 +6,15 @@
 
 mod aggregates;
 mod filters;
+mod hints;
 mod joins;
 mod rows;
 mod scans;
 mod shared;
 mod subqueries;
 mod windows;
+
+pub use hints::Hints;
 
 use crate::aggregate;
 use crate::error::{Error, Result};
@@ -35,6 +38,8 @@ pub struct PlanOptions {
     pub strategy: Option<Strategy>,
     /// The strategy that aggregations use if they can.
     pub aggregate: Option<aggregate::Strategy>,
+    /// Hints about joins.
+    pub hints: Hints,
     /// The session's memory limit, bytes.
     pub memory_limit: usize,
     /// Workers the query gets.

@@ -71,6 +71,11 @@ impl Dialect for SkepDialect {
         SparkSqlDialect.supports_nested_comments()
     }
 
+    /// `SELECT /*+ BROADCAST(t) */`.
+    fn supports_comment_optimizer_hint(&self) -> bool {
+        true
+    }
+
     fn supports_create_table_using(&self) -> bool {
         SparkSqlDialect.supports_create_table_using()
     }

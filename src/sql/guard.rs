@@ -148,7 +148,7 @@ impl Guard<'_> {
     fn select(&self, select: &Select) -> Result<()> {
         let Select {
             select_token,
-            optimizer_hints: _, // comments: they may be ignored by their nature
+            optimizer_hints: _, // read by `hints`, with warnings
             distinct,
             select_modifiers,
             top,

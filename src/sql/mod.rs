@@ -17,6 +17,7 @@ mod declaration;
 mod dialect;
 mod grouping;
 pub mod guard;
+mod hints;
 mod limits;
 mod literal;
 mod names;

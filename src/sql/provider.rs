@@ -65,6 +65,8 @@ pub(super) struct Provider<'a> {
     scalar: HashMap<String, Arc<ScalarUDF>>,
     aggregate: HashMap<String, Arc<AggregateUDF>>,
     files: Mutex<HashMap<String, Arc<dyn Table>>>,
+    /// Hints in the views that the statement uses.
+    pub(super) hinted: Mutex<super::hints::Found>,
 }
 
 impl<'a> Provider<'a> {
@@ -99,7 +101,19 @@ impl<'a> Provider<'a> {
             }
         }
         let types = Arc::new(SparkTypes { time_zone: config.time_zone.as_str().into() });
-        Self { catalog, config, functions, depth, options, planners, types, scalar, aggregate, files: Mutex::default() }
+        Self {
+            catalog,
+            config,
+            functions,
+            depth,
+            options,
+            planners,
+            types,
+            scalar,
+            aggregate,
+            files: Mutex::default(),
+            hinted: Mutex::default(),
+        }
     }
 
     /// The options under which plans are made; the optimizer wants the same.
