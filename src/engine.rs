@@ -2,16 +2,18 @@
 
 use crate::catalog::{Catalog, FileTable, MemoryTable, Table};
 use crate::config::Config;
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::exec::MemoryBudget;
 use crate::exec::scheduler::Scheduler;
 use crate::session::Session;
 use crate::sql::{ArithmeticFunctions, FunctionRegistry, Parameters, SparkArithmetic};
 use crate::stream::ResultStream;
-use crate::{aggregate, expr};
+use crate::{aggregate, expr, output};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use parking_lot::RwLock;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A SQL engine. Cloning shares it; all its methods may be called from several threads.
@@ -31,6 +33,7 @@ struct Inner {
     memory: Arc<MemoryBudget>,
     catalog: Catalog,
     config: Config,
+    disk: Disk,
     functions: RwLock<Arc<FunctionRegistry>>,
 }
 
@@ -38,6 +41,7 @@ struct Inner {
 #[derive(Default)]
 pub struct EngineBuilder {
     settings: Vec<(String, String)>,
+    disk: Disk,
 }
 
 impl EngineBuilder {
@@ -62,18 +66,27 @@ impl EngineBuilder {
         Ok(self.with(name, value.to_owned()))
     }
 
+    /// Changes files through `disk`: for tests of faults.
+    #[cfg(test)]
+    pub(crate) fn disk(mut self, disk: Disk) -> Self {
+        self.disk = disk;
+        self
+    }
+
     /// The engine.
     pub fn build(self) -> Result<Engine> {
         let mut config = Config::default();
         for (name, value) in &self.settings {
             config.set(name, value)?;
         }
+        let disk = self.disk.clone();
         Ok(Engine(Arc::new(Inner {
             scheduler: Scheduler::new(config.threads)?,
             memory: MemoryBudget::new(config.memory_limit_bytes),
-            catalog: Catalog::new(Arc::new(|path: &str| Ok(FileTable::open(path)? as Arc<dyn Table>))),
+            catalog: Catalog::new(Arc::new(move |path: &str| Ok(open(&disk, path)? as Arc<dyn Table>))),
             functions: RwLock::new(Arc::new(builtin_functions())),
             config,
+            disk: self.disk,
         })))
     }
 
@@ -91,7 +104,7 @@ impl Engine {
 
     /// Names a file, a directory or a glob of Parquet files as a table.
     pub fn register_path(&self, name: &str, path: &str) -> Result<()> {
-        self.0.catalog.register(name, FileTable::open(path)?);
+        self.0.catalog.register(name, open(&self.0.disk, path)?);
         Ok(())
     }
 
@@ -173,6 +186,10 @@ impl Engine {
         &self.0.catalog
     }
 
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.0.disk
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
     }
@@ -184,6 +201,12 @@ impl Engine {
     pub(crate) fn table(&self, name: &str) -> Result<Arc<dyn Table>> {
         self.0.catalog.get(name).ok_or_else(|| Error::sql(format!("table '{name}' not found")))
     }
+}
+
+/// Opens files as a table, after finishing what a dead process began to write there.
+fn open(disk: &Disk, path: &str) -> Result<Arc<FileTable>> {
+    output::settle(disk, Path::new(path))?;
+    FileTable::open(path)
 }
 
 /// The functions every engine knows, with our arithmetic before the borrowed planners.

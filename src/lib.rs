@@ -8,6 +8,8 @@ pub mod catalog;
 pub mod cli;
 pub mod column;
 pub mod config;
+#[doc(hidden)]
+pub mod disk;
 pub mod engine;
 pub mod error;
 pub mod exec;
@@ -18,6 +20,7 @@ pub mod join;
 pub mod layout;
 pub mod operator;
 pub mod optimizer;
+pub mod output;
 pub mod planner;
 pub mod session;
 pub mod sql;

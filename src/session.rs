@@ -6,6 +6,10 @@
 //!                                 └─ SET, SHOW, CREATE EXTERNAL TABLE, DROP: done at once
 //! ```
 
+mod output;
+#[cfg(test)]
+mod output_tests;
+
 use crate::catalog::View;
 use crate::config::{Config, JoinStrategy};
 use crate::engine::Engine;
@@ -13,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::exec::{CancelFlag, PlanRef, QueryContext, spill::SpillDirectory};
 use crate::join::Strategy;
 use crate::sql::{self, ExplainMode, Parameters, Parsed, Request, ast};
-use crate::stream::{ResultStream, text_stream};
+use crate::stream::{CancelHandle, ResultStream, text_stream};
 use crate::{explain, optimizer, planner};
 use arrow::datatypes::{Schema, SchemaRef};
 use parking_lot::Mutex;
@@ -25,7 +29,11 @@ use std::time::Instant;
 pub struct Session {
     engine: Engine,
     config: Arc<Mutex<Config>>,
+    watch: Arc<Mutex<Option<Watch>>>,
 }
+
+/// Called with the handle of a query that runs inside of a statement.
+type Watch = Box<dyn Fn(CancelHandle) + Send>;
 
 /// What one statement gave.
 pub struct Outcome {
@@ -54,7 +62,7 @@ pub enum OutcomeKind {
 
 impl Session {
     pub(crate) fn new(engine: Engine, config: Config) -> Self {
-        Self { engine, config: Arc::new(Mutex::new(config)) }
+        Self { engine, config: Arc::new(Mutex::new(config)), watch: Arc::default() }
     }
 
     /// Runs the statements of `text`, one after another as the iterator is driven. A statement's
@@ -92,6 +100,12 @@ impl Session {
             OutcomeKind::Rows(stream) => Ok(stream),
             OutcomeKind::Done(_) => Ok(text_stream("result", Vec::new(), self.engine.scheduler())?),
         }
+    }
+
+    /// Lets `watch` know how to end queries that run inside of a statement, as those of COPY, which
+    /// [`Session::execute`] gives no stream of.
+    pub fn watch(&self, watch: impl Fn(CancelHandle) + Send + 'static) {
+        *self.watch.lock() = Some(Box::new(watch));
     }
 
     /// Names of the registered tables.
@@ -135,6 +149,10 @@ impl Session {
                         ExplainMode::Plan | ExplainMode::Formatted | ExplainMode::Analyze => physical,
                     },
                 )
+            }
+            Request::Copy { query, target } => {
+                let planned = self.plan(&query, parameters, text, &config)?;
+                self.copy(planned, &target, &config)
             }
             Request::CreateExternalTable { name, location, if_not_exists, or_replace } => {
                 if self.may_create("table", &name, if_not_exists, or_replace)? {

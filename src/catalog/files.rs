@@ -1,6 +1,7 @@
 //! Tables that are Parquet files: one, a directory of them as Hive or Spark left it, or a glob.
 
 mod bounds;
+mod escape;
 mod listing;
 mod partition;
 mod schema;
@@ -9,8 +10,10 @@ mod schema;
 mod tests;
 
 pub use bounds::{PageBounds, RowGroupBounds};
+pub use escape::{NULL_PARTITION, escape_partition, unescape_partition};
 
 use super::{Table, TableStatistics};
+use crate::disk::{DirectoryLock, parent};
 use crate::error::{Error, Result};
 use crate::format::parquet::{FileId, Footer};
 use arrow::datatypes::SchemaRef;
@@ -62,6 +65,10 @@ impl FileTable {
     /// Opens the file, the directory (with all directories below it) or the files that match the
     /// glob. Reads the footers that are not known yet.
     pub fn open(path_or_glob: &str) -> Result<Arc<FileTable>> {
+        // Whoever writes to the directory publishes under the exclusive lock. Without the right to
+        // look into the directory above there is no lock, and nobody to write.
+        let path = Path::new(path_or_glob);
+        let _lock = if path.is_dir() { DirectoryLock::shared(parent(path)).ok() } else { None };
         let listing = listing::list(path_or_glob)?;
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
         let footers = open_footers(&paths)?;

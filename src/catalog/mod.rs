@@ -6,7 +6,9 @@ mod files;
 mod memory;
 
 pub use catalog::{Catalog, OpenFile, View};
-pub use files::{ColumnOrigin, FileTable, PageBounds, RowGroupBounds, TableFile};
+pub use files::{
+    ColumnOrigin, FileTable, NULL_PARTITION, PageBounds, RowGroupBounds, TableFile, escape_partition, unescape_partition,
+};
 pub use memory::MemoryTable;
 
 use crate::layout::ColumnStatistics;

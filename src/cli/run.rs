@@ -100,6 +100,7 @@ pub fn one_shot(engine: &Engine, args: &Args, texts: &[String]) -> ExitCode {
         timing: if args.timing { Timing::StandardError } else { Timing::Nowhere },
     };
     let session = engine.session();
+    session.watch(interrupt::watch);
     let running = Running::start();
     let run = |out: &mut dyn Write| {
         texts.iter().try_for_each(|sql| statements(&session, sql, &show, &running, out).map_err(|stop| (stop, sql.as_str())))

@@ -13,6 +13,7 @@
 
 mod arithmetic;
 mod bind;
+mod copy;
 mod dialect;
 pub mod guard;
 mod limits;
@@ -30,6 +31,7 @@ mod walk;
 
 pub use arithmetic::{ArithmeticFunctions, SparkArithmetic};
 pub use bind::{Bound, Parameters, bind};
+pub use copy::{CopyStatement, CopyTarget};
 pub use parse::{Command, ExplainMode, Parsed, parse};
 pub use provider::FunctionRegistry;
 pub use sqlparser::ast;

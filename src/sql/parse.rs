@@ -5,6 +5,7 @@
 //! position, by which output headers find the spelling of the user again). `SET`, `RESET` and the
 //! head of `EXPLAIN` are read here from the tokens, as their values are no SQL expressions.
 
+use super::copy::{self, CopyStatement};
 use super::dialect::SkepDialect;
 use super::limits;
 use super::source::{At, Source};
@@ -36,6 +37,8 @@ pub enum Command {
     Statement(Box<Statement>),
     /// `EXPLAIN` of a statement.
     Explain(ExplainMode, Box<Statement>),
+    /// `COPY ... TO` or `INSERT OVERWRITE DIRECTORY`.
+    Copy(Box<CopyStatement>),
     /// `SET name = value`, `SET name`, or `SET`.
     Set {
         /// The setting; None lists all.
@@ -212,6 +215,13 @@ fn command(tokens: &[TokenWithSpan], source: &Source, dialect: &SkepDialect) -> 
             };
             let start = tokens.iter().position(|token| token.span == first.span).unwrap_or(0);
             statement(&tokens[start..], dialect).map(|statement| Command::Explain(mode, Box::new(statement)))
+        }
+        "copy" | "insert" if copy::is_copy(tokens) => {
+            let query = |tokens: &[TokenWithSpan]| match statement(tokens, dialect)? {
+                Statement::Query(query) => Ok(query),
+                _ => Err(Error::sql("expected a query").at_span(tokens.first().map_or_else(Span::empty, |token| token.span))),
+            };
+            copy::parse(tokens, query).map(|copy| Command::Copy(Box::new(copy)))
         }
         _ => statement(tokens, dialect).map(|statement| Command::Statement(Box::new(statement))),
     }

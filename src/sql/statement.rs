@@ -1,5 +1,6 @@
 //! Which kind of request a statement is. What is none of ours is refused by its first words.
 
+use super::copy::CopyTarget;
 use super::guard;
 use super::parse::{Command, ExplainMode, Parsed};
 use super::source::At;
@@ -17,6 +18,13 @@ pub enum Request {
         mode: ExplainMode,
         /// The query.
         query: Box<Query>,
+    },
+    /// Writes rows to files.
+    Copy {
+        /// The rows.
+        query: Box<Query>,
+        /// Where and how.
+        target: Box<CopyTarget>,
     },
     /// A name for files that exist.
     CreateExternalTable {
@@ -93,6 +101,10 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
             Command::Set { name: Some(name), value: None } => return Ok(Request::ShowSettings { name: Some(name.clone()) }),
             Command::Set { name: Some(name), value: Some(value) } => {
                 return Ok(Request::Set { name: name.clone(), value: value.clone() });
+            }
+            Command::Copy(copy) => {
+                guard::check(&copy.query, text)?;
+                return Ok(Request::Copy { query: copy.query.clone(), target: Box::new(copy.target()?) });
             }
             Command::Reset { name } => return Ok(Request::Reset { name: name.clone() }),
             Command::Explain(mode, statement) => match statement.as_ref() {

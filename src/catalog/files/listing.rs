@@ -1,5 +1,6 @@
 //! Which files a path, directory or glob stands for.
 
+use super::escape::unescape_partition;
 use crate::error::{Error, Result};
 use std::path::{Component, Path, PathBuf};
 
@@ -128,23 +129,7 @@ fn partition_of(path: &Path, base: &Path) -> Vec<(String, String)> {
         .filter_map(|component| {
             let name = component.as_os_str().to_string_lossy();
             let (key, value) = name.split_once('=')?;
-            (!key.is_empty()).then(|| (unescape(key), unescape(value)))
+            (!key.is_empty()).then(|| (unescape_partition(key), unescape_partition(value)))
         })
         .collect()
-}
-
-/// Undoes `%XX`; what is no such escape stays as it is.
-pub(super) fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = (bytes[at] == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        let byte = hex
-            .filter(|hex| hex.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        plain.push(byte.unwrap_or(bytes[at]));
-        at += if byte.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8(plain).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

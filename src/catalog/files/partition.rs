@@ -1,13 +1,11 @@
 //! Partition columns: their types, as Spark would infer them, and their values.
 
+use super::escape::NULL_PARTITION;
 use super::listing::Listed;
 use crate::error::{Error, Result};
 use arrow::datatypes::DataType;
 use chrono::NaiveDate;
 use datafusion_common::ScalarValue;
-
-/// What Hive writes for NULL and for the empty string.
-const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The partition columns of a table.
 pub(super) struct Partitions {

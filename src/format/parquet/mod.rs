@@ -22,6 +22,7 @@ mod pages;
 mod row_group;
 mod strings;
 mod values;
+mod write;
 mod zones;
 
 #[cfg(test)]
@@ -33,6 +34,9 @@ pub use column::ColumnCursor;
 pub use footer::{FileColumn, FileId, Footer};
 pub use page_index::PageZones;
 pub use row_group::RowGroup;
+pub use write::{
+    Compression, EncodedRowGroup, Encoding, FileWriter, ROW_GROUP_BYTES, ROW_GROUP_ROWS, RowGroupEncoder, WriteOptions,
+};
 pub use zones::{ColumnSummary, Zones};
 pub(crate) use zones::{draws as random_draws, merge as merge_bound};
 
