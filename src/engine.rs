@@ -57,6 +57,12 @@ impl EngineBuilder {
         self.with("skep.memory.limit", bytes.to_string())
     }
 
+    /// The directory of databases and tables; made when the first is.
+    #[must_use]
+    pub fn warehouse(self, directory: impl AsRef<Path>) -> Self {
+        self.with("skep.warehouse", directory.as_ref().display().to_string())
+    }
+
     /// Any setting by its name, as `SET` takes it.
     ///
     /// # Errors
@@ -79,11 +85,12 @@ impl EngineBuilder {
         for (name, value) in &self.settings {
             config.set(name, value)?;
         }
-        let disk = self.disk.clone();
+        let (disk, settle_disk) = (self.disk.clone(), self.disk.clone());
         Ok(Engine(Arc::new(Inner {
             scheduler: Scheduler::new(config.threads)?,
             memory: MemoryBudget::new(config.memory_limit_bytes),
-            catalog: Catalog::new(Arc::new(move |path: &str| Ok(open(&disk, path)? as Arc<dyn Table>))),
+            catalog: Catalog::new(Arc::new(move |path: &str| Ok(open(&disk, path)? as Arc<dyn Table>)))
+                .with_settle(Arc::new(move |path: &Path| output::settle(&settle_disk, path))),
             functions: RwLock::new(Arc::new(builtin_functions())),
             config,
             disk: self.disk,
@@ -196,10 +203,6 @@ impl Engine {
 
     pub(crate) fn functions(&self) -> Arc<FunctionRegistry> {
         self.0.functions.read().clone()
-    }
-
-    pub(crate) fn table(&self, name: &str) -> Result<Arc<dyn Table>> {
-        self.0.catalog.get(name).ok_or_else(|| Error::sql(format!("table '{name}' not found")))
     }
 }
 

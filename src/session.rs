@@ -6,11 +6,15 @@
 //!                                 └─ SET, SHOW, CREATE EXTERNAL TABLE, DROP: done at once
 //! ```
 
+mod ddl;
+mod insert;
 mod output;
 #[cfg(test)]
 mod output_tests;
+mod show;
+mod target;
 
-use crate::catalog::View;
+use crate::catalog::{View, ViewMeta};
 use crate::config::{Config, JoinStrategy};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -108,9 +112,9 @@ impl Session {
         *self.watch.lock() = Some(Box::new(watch));
     }
 
-    /// Names of the registered tables.
+    /// Names of tables and views that need no database: the session's and those of the current one.
     pub fn table_names(&self) -> Vec<String> {
-        self.engine.catalog().names()
+        self.engine.catalog().known_names(&self.config())
     }
 
     /// Changes a setting of this session.
@@ -160,21 +164,22 @@ impl Session {
                 }
                 Ok(OutcomeKind::Done(format!("table {name} created")))
             }
-            Request::CreateView { name, columns, query, text: view, if_not_exists, or_replace } => {
-                if self.may_create("view", &name, if_not_exists, or_replace)? {
+            Request::Ddl(ddl) => self.ddl(*ddl, parameters, text, &config),
+            Request::CreateView { name, temporary: true, columns, query, text: view, if_not_exists, or_replace, comment: _ } => {
+                if name.database.is_some() {
+                    return Err(Error::sql("a temporary view has no database"));
+                }
+                if self.may_create("view", &name.table, if_not_exists, or_replace)? {
                     // A view that cannot be planned is refused now, not when it is used.
-                    self.plan(&query, parameters, text, &config)?;
-                    self.engine.catalog().register_view(&name, View { query: view, columns });
+                    self.view_columns(&query, &columns, text, &config)?;
+                    self.engine.catalog().register_view(&name.table, View { query: view, columns, database: None });
                 }
-                Ok(OutcomeKind::Done(format!("view {name} created")))
+                Ok(OutcomeKind::Done(format!("view {} created", name.table)))
             }
-            Request::Drop { names, if_exists } => {
-                for name in &names {
-                    if !self.engine.catalog().drop(name) && !if_exists {
-                        return Err(Error::sql(format!("there is no table or view '{name}'")));
-                    }
-                }
-                Ok(OutcomeKind::Done(format!("{} dropped", names.join(", "))))
+            Request::CreateView { name, columns, query, text: view, if_not_exists, or_replace, comment, .. } => {
+                let described = self.view_columns(&query, &columns, text, &config)?;
+                let view = ViewMeta { query: view, columns, database: config.database.clone() };
+                self.create_view(&name, view, described, comment, if_not_exists, or_replace, &config)
             }
             Request::Set { name, value } => {
                 self.set(&name, &value)?;
@@ -193,18 +198,9 @@ impl Session {
                 let lines: Vec<String> = config.entries().map(|(setting, value)| format!("{} = {value}", setting.name)).collect();
                 self.lines("setting", lines.join("\n"))
             }
-            Request::ShowTables { pattern } => {
-                let mut names = self.table_names();
-                if let Some(pattern) = pattern {
-                    names.retain(|name| matches_pattern(&pattern.to_lowercase(), name));
-                }
-                self.lines("table", names.join("\n"))
-            }
-            Request::Describe { table, is_path, .. } => {
-                let table = if is_path { self.engine.catalog().open(&table)? } else { self.engine.table(&table)? };
-                let fields = table.schema().fields().iter().zip(table.display_names());
-                let lines: Vec<String> = fields.map(|(field, name)| format!("{name} {}", field.data_type())).collect();
-                self.lines("column", lines.join("\n"))
+            Request::DescribeFiles { path } => {
+                let table = self.engine.catalog().open(&path)?;
+                self.describe_table(&*table)
             }
         }
     }

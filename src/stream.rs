@@ -132,12 +132,26 @@ impl CancelHandle {
     }
 }
 
+/// Rows of text as a result.
+pub(crate) fn rows_stream(titles: &[&str], rows: Vec<Vec<Option<String>>>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
+    let schema =
+        Arc::new(Schema::new(titles.iter().map(|title| Field::new(*title, DataType::Utf8View, true)).collect::<Vec<_>>()));
+    let column =
+        |at: usize| -> ArrayRef { Arc::new(StringViewArray::from_iter(rows.iter().map(|row| row.get(at).cloned().flatten()))) };
+    let arrays = (0..titles.len()).map(column).collect();
+    stream_of(schema, arrays, rows.len(), scheduler)
+}
+
 /// Lines of text as a result of one column.
 pub(crate) fn text_stream(title: &str, lines: Vec<String>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
     let schema = Arc::new(Schema::new(vec![Field::new(title, DataType::Utf8View, false)]));
     let rows = lines.len();
     let array: ArrayRef = Arc::new(StringViewArray::from_iter_values(lines));
-    let plan: PlanRef = Arc::new(ValuesNode::new(schema.clone(), vec![Chunk::from_arrays(vec![array], rows)]));
+    stream_of(schema, vec![array], rows, scheduler)
+}
+
+fn stream_of(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: usize, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
+    let plan: PlanRef = Arc::new(ValuesNode::new(schema.clone(), vec![Chunk::from_arrays(arrays, rows)]));
     let query = Arc::new(QueryContext {
         threads: 1,
         chunk_rows: crate::column::CHUNK_ROWS,

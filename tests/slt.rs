@@ -78,11 +78,16 @@ fn scripts(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-struct Database(Session);
+struct Database {
+    session: Session,
+    /// Removed with it.
+    _warehouse: tempfile::TempDir,
+}
 
 impl Database {
     fn new(settings: &[(&str, &str)]) -> Self {
-        let mut builder = Engine::builder().threads(2);
+        let warehouse = tempfile::tempdir().unwrap();
+        let mut builder = Engine::builder().threads(2).warehouse(warehouse.path().join("warehouse"));
         for (name, value) in settings {
             builder = builder.set(name, value).unwrap();
         }
@@ -90,7 +95,7 @@ impl Database {
         for table in ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"] {
             engine.register_path(table, &format!("testdata/tpch/{table}.parquet")).unwrap();
         }
-        Self(engine.session())
+        Self { session: engine.session(), _warehouse: warehouse }
     }
 }
 
@@ -113,7 +118,7 @@ impl DB for Database {
     fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
         let failure = |error: skep::Error| Failure(error.render(Some(sql)));
         let mut output = DBOutput::StatementComplete(0);
-        for outcome in self.0.execute(sql) {
+        for outcome in self.session.execute(sql) {
             let OutcomeKind::Rows(stream) = outcome.map_err(failure)?.kind else { continue };
             let types = vec![DefaultColumnType::Any; stream.schema().fields().len()];
             let mut rows = Vec::new();

@@ -11,12 +11,13 @@ mod tests;
 
 pub use bounds::{PageBounds, RowGroupBounds};
 pub use escape::{NULL_PARTITION, escape_partition, unescape_partition};
+pub(super) use listing::partition_directories;
 
 use super::{Table, TableStatistics};
 use crate::disk::{DirectoryLock, parent};
 use crate::error::{Error, Result};
 use crate::format::parquet::{FileId, Footer};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::ScalarValue;
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -62,6 +63,26 @@ pub enum ColumnOrigin<'a> {
 }
 
 impl FileTable {
+    /// Opens a directory as a table whose columns are declared: columns are found in files by name,
+    /// those that a file lacks are NULL, others of the file are not seen. There may be no file.
+    ///
+    /// # Errors
+    /// A file's column does not fit its declared type, or directories are not those of the declared
+    /// partition columns.
+    pub fn open_with_schema(
+        path: &Path,
+        columns: &[(String, DataType)],
+        partitions: &[(String, DataType)],
+    ) -> Result<Arc<FileTable>> {
+        let _lock = DirectoryLock::shared(parent(path)).ok();
+        let listing = listing::list_directory(path)?;
+        let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
+        let footers = open_footers(&paths)?;
+        let values = partition::declared(&listing, partitions)?;
+        let merged = schema::declared(&paths, &footers, columns, partitions)?;
+        Ok(Self::assemble(path.display().to_string(), paths, footers, values, merged, partitions.len()))
+    }
+
     /// Opens the file, the directory (with all directories below it) or the files that match the
     /// glob. Reads the footers that are not known yet.
     pub fn open(path_or_glob: &str) -> Result<Arc<FileTable>> {
@@ -74,19 +95,31 @@ impl FileTable {
         let footers = open_footers(&paths)?;
         let partitions = partition::infer(&listing)?;
         let merged = schema::merge(&paths, &footers, &partitions.columns)?;
+        let path = path_or_glob.to_string();
+        Ok(Self::assemble(path, paths, footers, partitions.values, merged, partitions.columns.len()))
+    }
+
+    fn assemble(
+        path: String,
+        paths: Vec<PathBuf>,
+        footers: Vec<(FileId, Arc<Footer>)>,
+        values: Vec<Vec<ScalarValue>>,
+        merged: schema::Merged,
+        partitions: usize,
+    ) -> Arc<FileTable> {
         let mut files = Vec::with_capacity(paths.len());
-        let parts = paths.into_iter().zip(footers).zip(partitions.values).zip(merged.file_columns);
+        let parts = paths.into_iter().zip(footers).zip(values).zip(merged.file_columns);
         for (((path, (id, footer)), partition), columns) in parts {
             files.push(TableFile { path: path.into(), footer, partition, columns, id });
         }
-        Ok(Arc::new(FileTable {
-            path: path_or_glob.to_string(),
-            file_columns: merged.schema.fields().len() - partitions.columns.len(),
+        Arc::new(FileTable {
+            path,
+            file_columns: merged.schema.fields().len() - partitions,
             schema: merged.schema,
             display_names: merged.display_names,
             files,
             statistics: OnceLock::new(),
-        }))
+        })
     }
 
     /// The files, by path.

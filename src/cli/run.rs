@@ -64,6 +64,9 @@ pub fn engine(args: &Args) -> Result<Engine> {
     if let Some(limit) = args.memory_limit {
         builder = builder.memory_limit(limit);
     }
+    if let Some(warehouse) = &args.warehouse {
+        builder = builder.warehouse(warehouse);
+    }
     for (name, value) in &args.set {
         builder = builder.set(name, value)?;
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const SUCCESS: &str = "_SUCCESS";
 
 /// What becomes of the staged files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Publication {
     /// The target must not exist.
     Create,
@@ -20,8 +20,18 @@ pub enum Publication {
     Replace,
     /// Files are added to the target, which may exist.
     Append,
-    /// The partition directories that have rows are replaced, others stay.
-    ReplacePartitions,
+    /// These directories below the target, relative to it, are replaced by what was staged for them,
+    /// be it nothing; others stay.
+    ReplaceDirectories(Vec<PathBuf>),
+    /// These directories below the target go.
+    RemoveDirectories(Vec<PathBuf>),
+    /// A directory below the target gets another name there, which nothing has.
+    RenameDirectory {
+        /// Its name, relative to the target.
+        from: PathBuf,
+        /// Its new name.
+        to: PathBuf,
+    },
 }
 
 /// An output in the making. Dropping it removes what was staged.
@@ -92,19 +102,47 @@ impl Job {
         if marker {
             disk.write_new(&data.join(SUCCESS), &success(files)?)?;
         }
+        if let Publication::ReplaceDirectories(directories) = &publication {
+            directories.iter().try_for_each(|directory| disk.make_path(&data.join(directory)))?;
+        }
         disk.sync_tree(&self.staging.path())?;
         disk.sync_directory(&root.join(STAGING))?;
         disk.sync_directory(&root)?;
         let lock = DirectoryLock::exclusive(parent(&self.target))?;
         check()?;
-        let moves = self.moves(files, publication, marker)?;
+        let moves = self.moves(files, &publication, marker)?;
         let staged = files.iter().map(|file| StagedFile {
             path: self.relative(&data.join(&file.path)),
             bytes: file.bytes,
             crc32: file.crc32,
             rows: file.rows,
         });
-        let journal = Journal::new(self.id(), self.relative(parent(&self.target)), moves, staged.collect());
+        let staged = staged.collect();
+        self.carry_out(moves, staged, lock)
+    }
+
+    /// Removes the target, whole: it goes into the staging folder by one rename, and then away.
+    pub fn remove_target(self, check: impl FnOnce() -> Result<()>) -> Result<()> {
+        let lock = DirectoryLock::exclusive(parent(&self.target))?;
+        check()?;
+        let moves = vec![Move::Remove { from: self.relative(&self.target), to: self.relative(&self.aside(0)) }];
+        self.carry_out(moves, Vec::new(), lock)
+    }
+
+    /// Gives the target another name below the root, which nothing has.
+    pub fn rename_target(self, to: &Path, check: impl FnOnce() -> Result<()>) -> Result<()> {
+        let to = absolute(to)?;
+        let lock = DirectoryLock::exclusive(parent(&self.target))?;
+        check()?;
+        refuse_existing(&to)?;
+        let moves = vec![self.create(&self.target, &to)];
+        self.carry_out(moves, Vec::new(), lock)
+    }
+
+    /// Commits to moves, and makes them.
+    fn carry_out(self, moves: Vec<Move>, files: Vec<StagedFile>, lock: DirectoryLock) -> Result<()> {
+        let (disk, root) = (self.staging.disk.clone(), self.staging.root.clone());
+        let journal = Journal::new(self.id(), self.relative(parent(&self.target)), moves, files);
         if let Err(uncommitted) = journal.write(&disk, &root) {
             if !uncommitted.certain {
                 self.staging.abandon();
@@ -116,60 +154,49 @@ impl Job {
         drop(lock);
         if let Err(error) = applied {
             self.staging.abandon();
-            return Err(error.with_hint("the output is committed; the next access to it finishes what is left"));
+            return Err(error.with_hint("the change is committed; the next access finishes what is left of it"));
         }
         Ok(())
     }
 
-    /// Removes the target, whole: it goes into the staging folder by one rename, and then away.
-    pub fn remove_target(self, check: impl FnOnce() -> Result<()>) -> Result<()> {
-        let (disk, root) = (self.staging.disk.clone(), self.staging.root.clone());
-        let lock = DirectoryLock::exclusive(parent(&self.target))?;
-        check()?;
-        let moves = vec![Move::Remove { from: self.relative(&self.target), to: self.relative(&self.aside(0)) }];
-        let journal = Journal::new(self.id(), self.relative(parent(&self.target)), moves, Vec::new());
-        if let Err(uncommitted) = journal.write(&disk, &root) {
-            if !uncommitted.certain {
-                self.staging.abandon();
-            }
-            return Err(uncommitted.error);
-        }
-        let applied = journal.apply(&disk, &root).and_then(|()| journal.remove(&disk, &root));
-        drop(lock);
-        if applied.is_err() {
-            self.staging.abandon();
-        }
-        applied
-    }
-
-    fn moves(&self, files: &[WrittenFile], publication: Publication, marker: bool) -> Result<Vec<Move>> {
+    fn moves(&self, files: &[WrittenFile], publication: &Publication, marker: bool) -> Result<Vec<Move>> {
         let data = self.directory();
-        if matches!(publication, Publication::Append | Publication::ReplacePartitions) {
-            files.iter().try_for_each(|file| self.refuse_links(parent(&file.path)))?;
-        }
         let is_file = files.iter().any(|file| file.path.as_os_str() == self.target.file_name().unwrap_or_default());
         let whole = if is_file { data.join(self.target.file_name().unwrap_or_default()) } else { data.clone() };
         let mut moves = match publication {
-            Publication::Create => vec![self.create(&whole, &self.target)],
-            Publication::Replace => vec![self.over(&whole, &self.target, 0)?],
+            Publication::Create => {
+                refuse_existing(&self.target)?;
+                return Ok(vec![self.create(&whole, &self.target)]);
+            }
+            Publication::Replace => return Ok(vec![self.over(&whole, &self.target, 0)?]),
             Publication::Append => {
+                files.iter().try_for_each(|file| self.refuse_links(parent(&file.path)))?;
                 files.iter().map(|file| self.create(&data.join(&file.path), &self.target.join(&file.path))).collect()
             }
-            Publication::ReplacePartitions => {
-                let mut partitions: Vec<&Path> = files.iter().map(|file| parent(&file.path)).collect();
-                partitions.sort();
-                partitions.dedup();
-                let over =
-                    |(number, partition): (usize, &&Path)| self.over(&data.join(partition), &self.target.join(partition), number);
-                partitions.iter().enumerate().map(over).collect::<Result<_>>()?
+            Publication::ReplaceDirectories(directories) => {
+                directories.iter().try_for_each(|directory| self.refuse_links(directory))?;
+                let over = |(number, directory): (usize, &PathBuf)| {
+                    self.over(&data.join(directory), &self.target.join(directory), number)
+                };
+                directories.iter().enumerate().map(over).collect::<Result<_>>()?
+            }
+            Publication::RemoveDirectories(directories) => {
+                directories.iter().try_for_each(|directory| self.refuse_links(directory))?;
+                let remove = |(number, directory): (usize, &PathBuf)| Move::Remove {
+                    from: self.relative(&self.target.join(directory)),
+                    to: self.relative(&self.aside(number)),
+                };
+                directories.iter().enumerate().map(remove).collect()
+            }
+            Publication::RenameDirectory { from, to } => {
+                self.refuse_links(from)?;
+                self.refuse_links(parent(to))?;
+                refuse_existing(&self.target.join(to))?;
+                vec![self.create(&self.target.join(from), &self.target.join(to))]
             }
         };
-        if marker && matches!(publication, Publication::Append | Publication::ReplacePartitions) {
+        if marker {
             moves.push(Move::Replace { from: self.relative(&data.join(SUCCESS)), to: self.relative(&self.target.join(SUCCESS)) });
-        }
-        if publication == Publication::Create && self.target.symlink_metadata().is_ok() {
-            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-            return Err(Error::io("create", &self.target, exists));
         }
         Ok(moves)
     }
@@ -205,6 +232,13 @@ impl Job {
     fn relative(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.staging.root).unwrap_or(path).to_path_buf()
     }
+}
+
+fn refuse_existing(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::io("create", path, std::io::ErrorKind::AlreadyExists.into()));
+    }
+    Ok(())
 }
 
 /// Finishes the commits that dead processes left below `root` and removes what they had staged.

@@ -107,6 +107,87 @@ fn a_replaced_file_survives_every_fault() {
     survives("t.parquet", OLD, &format!("COPY {NEW} TO '{{}}' (OVERWRITE)"));
 }
 
+/// The same for statements on a table `t` of a warehouse that is the fresh directory.
+fn table_survives(before: &str, sql: &str) {
+    let warehouse = |root: &Path, disk: Disk| Engine::builder().threads(1).disk(disk).warehouse(root).build().unwrap();
+    let state = |root: &Path| {
+        let engine = warehouse(root, Disk::default());
+        let rows = engine.query("SELECT n, k FROM t ORDER BY n").and_then(|rows| rows.collect_batches());
+        let rows = rows.map(|batches| format!("{batches:?}")).map_err(|error| error.message().to_owned());
+        let partitions = engine.query("SHOW PARTITIONS t").and_then(|rows| rows.collect_batches()).ok();
+        (rows, format!("{partitions:?}"))
+    };
+    let made = |sql: &[&str]| {
+        let root = tempfile::tempdir().unwrap();
+        let engine = warehouse(root.path(), Disk::default());
+        sql.iter().for_each(|sql| run(&engine, sql).unwrap());
+        let state = state(root.path());
+        (state, tree(root.path()).len(), root)
+    };
+    let ((old, old_files, _), (new, new_files, _)) = (made(&[before]), made(&[before, sql]));
+    assert_ne!(old, new);
+    let mut outcomes = BTreeSet::new();
+    for fault in [Fault::Kill, Fault::Once(libc::EIO), Fault::Once(libc::ENOSPC)] {
+        for at in 0.. {
+            let (_, _, root) = made(&[before]);
+            let faults = Faults::at(at, fault);
+            let result = run(&warehouse(root.path(), Disk::new(Arc::new(faults.clone()))), sql);
+            let place = format!("{fault:?} at operation {at} of {sql}: {result:?}");
+            // The next access finishes what was committed; a sweep removes what was not.
+            let found = state(root.path());
+            recover(&Disk::default(), root.path()).unwrap();
+            if result.is_ok() {
+                assert_eq!(found, new, "{place}");
+            }
+            assert!(found == old || found == new, "{place}: {found:?} is neither {old:?} nor {new:?}");
+            let left = tree(root.path());
+            let files = if found == new { new_files } else { old_files };
+            assert_eq!(left.len(), files, "{place}: {left:?}");
+            outcomes.insert(found == new);
+            if !faults.happened() {
+                assert!(result.is_ok(), "{place}");
+                break;
+            }
+        }
+    }
+    assert_eq!(outcomes.len(), 2, "some faults come before the commit, some after");
+}
+
+const TABLE: &str = "CREATE TABLE t PARTITIONED BY (k) AS SELECT * FROM VALUES (1L, 'x'), (2L, 'y') AS v(n, k)";
+
+#[test]
+fn a_table_made_survives_every_fault() {
+    table_survives("SELECT 1", TABLE);
+}
+
+#[test]
+fn inserting_survives_every_fault() {
+    table_survives(TABLE, &format!("INSERT INTO t {NEW}"));
+}
+
+#[test]
+fn overwriting_survives_every_fault() {
+    table_survives(TABLE, &format!("INSERT OVERWRITE t {NEW}"));
+}
+
+#[test]
+fn overwriting_a_partition_survives_every_fault() {
+    table_survives(TABLE, "INSERT OVERWRITE t PARTITION (k = 'x') SELECT 7L");
+}
+
+#[test]
+fn overwriting_some_partitions_survives_every_fault() {
+    table_survives(TABLE, &format!("SET skep.output.partition_overwrite = dynamic; INSERT OVERWRITE t {NEW}"));
+}
+
+#[test]
+fn dropping_and_renaming_survive_every_fault() {
+    table_survives(TABLE, "DROP TABLE t");
+    table_survives(TABLE, "ALTER TABLE t DROP PARTITION (k = 'x')");
+    table_survives(TABLE, "ALTER TABLE t PARTITION (k = 'x') RENAME TO PARTITION (k = 'z')");
+    table_survives(TABLE, "TRUNCATE TABLE t");
+}
+
 #[test]
 fn an_output_replaces_what_its_query_reads() {
     let root = tempfile::tempdir().unwrap();

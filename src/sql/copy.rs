@@ -7,13 +7,15 @@
 //!
 //! Read here from the tokens, as the borrowed parser knows other options.
 
+use super::cursor::Cursor;
+use super::ddl::ParseQuery;
 use super::source::At;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::format::parquet::Compression;
 use crate::output::{FileFormat, OutputOptions};
 use sqlparser::ast::Query;
-use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
+use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 /// A statement that writes files, as it is written.
 #[derive(Debug, Clone)]
@@ -67,18 +69,13 @@ pub(super) fn is_copy(tokens: &[TokenWithSpan]) -> bool {
 }
 
 /// Reads the statement; `query` parses the tokens of a query.
-pub(super) fn parse(tokens: &[TokenWithSpan], query: impl Fn(&[TokenWithSpan]) -> Result<Box<Query>>) -> Result<CopyStatement> {
-    let mut cursor = Cursor { tokens, at: 0 };
+pub(super) fn parse(tokens: &[TokenWithSpan], query: ParseQuery) -> Result<CopyStatement> {
+    let mut cursor = Cursor::new(tokens);
     if cursor.word("copy") { cursor.copy(query) } else { cursor.directory(query) }
 }
 
-struct Cursor<'a> {
-    tokens: &'a [TokenWithSpan],
-    at: usize,
-}
-
 impl Cursor<'_> {
-    fn copy(mut self, query: impl Fn(&[TokenWithSpan]) -> Result<Box<Query>>) -> Result<CopyStatement> {
+    fn copy(mut self, query: ParseQuery) -> Result<CopyStatement> {
         let span = self.span();
         let rows = if self.peek() == Some(&Token::LParen) {
             let (start, end) = self.parentheses()?;
@@ -160,7 +157,7 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    fn directory(mut self, query: impl Fn(&[TokenWithSpan]) -> Result<Box<Query>>) -> Result<CopyStatement> {
+    fn directory(mut self, query: ParseQuery) -> Result<CopyStatement> {
         let span = self.span();
         for word in ["insert", "overwrite", "local", "directory"] {
             self.word(word);
@@ -212,100 +209,6 @@ impl Cursor<'_> {
         let query = query(&self.tokens[self.at..])?;
         let partition_by = Vec::new();
         Ok(CopyStatement { query, path, format: Some((format, place)), options, partition_by, directory: true, span })
-    }
-
-    fn skip_blanks(&mut self) {
-        while matches!(self.tokens.get(self.at).map(|token| &token.token), Some(Token::Whitespace(_))) {
-            self.at += 1;
-        }
-    }
-
-    fn peek(&mut self) -> Option<&Token> {
-        self.skip_blanks();
-        self.tokens.get(self.at).map(|token| &token.token)
-    }
-
-    /// Where the next token stands.
-    fn span(&mut self) -> Span {
-        self.skip_blanks();
-        self.tokens.get(self.at).or(self.tokens.last()).map_or_else(Span::empty, |token| token.span)
-    }
-
-    fn peek_word(&mut self, wanted: &str) -> bool {
-        matches!(self.peek(), Some(Token::Word(Word { value, quote_style: None, .. })) if value == wanted)
-    }
-
-    fn word(&mut self, wanted: &str) -> bool {
-        let found = self.peek_word(wanted);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn any_word(&mut self) -> Option<String> {
-        let word = match self.peek() {
-            Some(Token::Word(word)) => word.value.clone(),
-            _ => return None,
-        };
-        self.at += 1;
-        Some(word)
-    }
-
-    fn punctuation(&mut self, wanted: &Token) -> bool {
-        let found = self.peek() == Some(wanted);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn string(&mut self) -> Result<String> {
-        match self.peek() {
-            Some(Token::SingleQuotedString(text) | Token::DoubleQuotedString(text)) => {
-                let text = text.clone();
-                self.at += 1;
-                Ok(text)
-            }
-            _ => Err(self.expected("a path in quotes")),
-        }
-    }
-
-    /// A word, string or number, with or without `=` before it; words may be dotted.
-    fn value(&mut self) -> Option<String> {
-        self.punctuation(&Token::Eq);
-        let mut value = match self.peek() {
-            Some(Token::Word(word)) => word.value.clone(),
-            Some(Token::SingleQuotedString(text) | Token::DoubleQuotedString(text)) => text.clone(),
-            Some(Token::Number(number, _)) => number.clone(),
-            _ => return None,
-        };
-        self.at += 1;
-        while self.punctuation(&Token::Period) {
-            let Some(word) = self.any_word() else { break };
-            value = format!("{value}.{word}");
-        }
-        Some(value)
-    }
-
-    /// The places of the first token in parentheses and of the closing one; goes behind it.
-    fn parentheses(&mut self) -> Result<(usize, usize)> {
-        self.skip_blanks();
-        let start = self.at + 1;
-        let mut depth = 0usize;
-        for at in self.at..self.tokens.len() {
-            match self.tokens[at].token {
-                Token::LParen => depth += 1,
-                Token::RParen if depth == 1 => {
-                    self.at = at + 1;
-                    return Ok((start, at));
-                }
-                Token::RParen => depth -= 1,
-                _ => {}
-            }
-        }
-        Err(Error::sql("syntax error: expected )").at_span(self.tokens.last().map_or_else(Span::empty, |token| token.span)))
-    }
-
-    fn expected(&mut self, what: &str) -> Error {
-        let found = self.peek().map_or_else(|| "the end".to_owned(), ToString::to_string);
-        Error::sql(format!("syntax error: expected {what}, found {found}")).at_span(self.span())
     }
 }
 

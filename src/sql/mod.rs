@@ -14,6 +14,8 @@
 mod arithmetic;
 mod bind;
 mod copy;
+mod cursor;
+mod ddl;
 mod dialect;
 pub mod guard;
 mod limits;
@@ -32,6 +34,7 @@ mod walk;
 pub use arithmetic::{ArithmeticFunctions, SparkArithmetic};
 pub use bind::{Bound, Parameters, bind};
 pub use copy::{CopyStatement, CopyTarget};
+pub use ddl::{Alteration, ColumnDefinition, CreateTable, Ddl, Insert, PartitionSpec, TableName};
 pub use parse::{Command, ExplainMode, Parsed, parse};
 pub use provider::FunctionRegistry;
 pub use sqlparser::ast;

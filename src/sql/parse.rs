@@ -6,13 +6,14 @@
 //! head of `EXPLAIN` are read here from the tokens, as their values are no SQL expressions.
 
 use super::copy::{self, CopyStatement};
+use super::ddl::{self, Ddl};
 use super::dialect::SkepDialect;
 use super::limits;
 use super::source::{At, Source};
 use super::walk::walk_statement_mut;
 use crate::config::{Config, DoubleQuotes};
 use crate::error::{Error, Result};
-use sqlparser::ast::{BinaryOperator, Expr, Spanned, Statement, VisitorMut};
+use sqlparser::ast::{BinaryOperator, Expr, Query, Spanned, Statement, VisitorMut};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use std::ops::ControlFlow;
@@ -39,6 +40,8 @@ pub enum Command {
     Explain(ExplainMode, Box<Statement>),
     /// `COPY ... TO` or `INSERT OVERWRITE DIRECTORY`.
     Copy(Box<CopyStatement>),
+    /// A statement about databases and tables.
+    Ddl(Box<Ddl>),
     /// `SET name = value`, `SET name`, or `SET`.
     Set {
         /// The setting; None lists all.
@@ -217,13 +220,27 @@ fn command(tokens: &[TokenWithSpan], source: &Source, dialect: &SkepDialect) -> 
             statement(&tokens[start..], dialect).map(|statement| Command::Explain(mode, Box::new(statement)))
         }
         "copy" | "insert" if copy::is_copy(tokens) => {
-            let query = |tokens: &[TokenWithSpan]| match statement(tokens, dialect)? {
-                Statement::Query(query) => Ok(query),
-                _ => Err(Error::sql("expected a query").at_span(tokens.first().map_or_else(Span::empty, |token| token.span))),
-            };
-            copy::parse(tokens, query).map(|copy| Command::Copy(Box::new(copy)))
+            copy::parse(tokens, &|tokens| query(tokens, dialect)).map(|copy| Command::Copy(Box::new(copy)))
+        }
+        "create" | "drop" | "use" | "alter" | "truncate" | "msck" | "show" | "describe" | "desc" | "insert" => {
+            match ddl::parse(tokens, source, &|tokens| query(tokens, dialect))? {
+                Some(ddl) => Ok(Command::Ddl(Box::new(ddl))),
+                None => statement(tokens, dialect).map(|statement| Command::Statement(Box::new(statement))),
+            }
         }
         _ => statement(tokens, dialect).map(|statement| Command::Statement(Box::new(statement))),
+    }
+}
+
+/// A query inside of a statement.
+fn query(tokens: &[TokenWithSpan], dialect: &SkepDialect) -> Result<Box<Query>> {
+    let span = tokens.first().map_or(Span::empty(), |token| token.span);
+    if tokens.is_empty() {
+        return Err(Error::sql("a query is missing at the end of the statement"));
+    }
+    match statement(tokens, dialect)? {
+        Statement::Query(query) => Ok(query),
+        _ => Err(Error::sql("expected a query").at_span(span)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which kind of request a statement is. What is none of ours is refused by its first words.
 
 use super::copy::CopyTarget;
+use super::ddl::{Ddl, TableName};
 use super::guard;
 use super::parse::{Command, ExplainMode, Parsed};
 use super::source::At;
@@ -26,6 +27,8 @@ pub enum Request {
         /// Where and how.
         target: Box<CopyTarget>,
     },
+    /// Something about databases and tables of the warehouse.
+    Ddl(Box<Ddl>),
     /// A name for files that exist.
     CreateExternalTable {
         /// Its name, in lower case.
@@ -40,7 +43,11 @@ pub enum Request {
     /// A name for a query.
     CreateView {
         /// Its name, in lower case.
-        name: String,
+        name: TableName,
+        /// Whether it ends with the session instead of staying in the warehouse.
+        temporary: bool,
+        /// What the user says of it.
+        comment: Option<String>,
         /// Names of its columns; empty: those of the query.
         columns: Vec<String>,
         /// The query, to check it before it gets its name.
@@ -51,13 +58,6 @@ pub enum Request {
         if_not_exists: bool,
         /// Replace the view that has the name.
         or_replace: bool,
-    },
-    /// Forgets a table or view; files stay.
-    Drop {
-        /// Names in lower case.
-        names: Vec<String>,
-        /// A name that nothing has is no error.
-        if_exists: bool,
     },
     /// Changes a setting.
     Set {
@@ -76,19 +76,10 @@ pub enum Request {
         /// Its name as written; None is all.
         name: Option<String>,
     },
-    /// Lists tables and views.
-    ShowTables {
-        /// LIKE pattern, with `*` or `%` for any text.
-        pattern: Option<String>,
-    },
-    /// Lists a table's columns.
-    Describe {
-        /// Its name in lower case, or the path of files.
-        table: String,
-        /// Whether `table` is a path.
-        is_path: bool,
-        /// `EXTENDED` or `FORMATTED`.
-        extended: bool,
+    /// Lists the columns of files.
+    DescribeFiles {
+        /// Their path.
+        path: String,
     },
 }
 
@@ -105,6 +96,15 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
             Command::Copy(copy) => {
                 guard::check(&copy.query, text)?;
                 return Ok(Request::Copy { query: copy.query.clone(), target: Box::new(copy.target()?) });
+            }
+            Command::Ddl(ddl) => {
+                let query = match ddl.as_ref() {
+                    Ddl::CreateTable(create) => create.query.as_ref(),
+                    Ddl::Insert(insert) => Some(&insert.query),
+                    _ => None,
+                };
+                query.map_or(Ok(()), |query| guard::check(query, text))?;
+                return Ok(Request::Ddl(ddl.clone()));
             }
             Command::Reset { name } => return Ok(Request::Reset { name: name.clone() }),
             Command::Explain(mode, statement) => match statement.as_ref() {
@@ -123,22 +123,6 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
             }
             Statement::CreateTable(create) => create_table(create, &parsed),
             Statement::CreateView(create) => create_view(create, &parsed, text),
-            Statement::Drop { object_type, if_exists, names, cascade, restrict: _, purge, temporary: _, table } => {
-                if !matches!(object_type, ObjectType::Table | ObjectType::View) || *cascade || table.is_some() {
-                    return Err(Error::unsupported(first_words(&parsed)).at_span(parsed.span));
-                }
-                if *purge {
-                    return Err(Error::unsupported("PURGE").at_span(parsed.span).with_hint("DROP TABLE never deletes files"));
-                }
-                let names = names.iter().map(simple_name).collect::<Result<_>>()?;
-                Ok(Request::Drop { names, if_exists: *if_exists })
-            }
-            Statement::ShowTables { terse: _, history, extended, full, external, show_options } => {
-                if *history || *extended || *full || *external {
-                    return Err(Error::unsupported("SHOW TABLES with an option").at_span(parsed.span));
-                }
-                Ok(Request::ShowTables { pattern: like(show_options, &parsed)? })
-            }
             Statement::ShowVariable { variable } => {
                 let name: Vec<&str> = variable.iter().map(|ident| ident.value.as_str()).collect();
                 let name = name.join(".");
@@ -150,10 +134,10 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
                 let Some(ShowStatementIn { parent_name: Some(table), .. }) = &show_options.show_in else {
                     return Err(Error::sql("SHOW COLUMNS of which table?").at_span(parsed.span));
                 };
-                describe(table, false)
+                describe(table)
             }
-            Statement::ExplainTable { describe_alias: _, hive_format, has_table_keyword: _, table_name } => {
-                describe(table_name, hive_format.is_some())
+            Statement::ExplainTable { describe_alias: _, hive_format: _, has_table_keyword: _, table_name } => {
+                describe(table_name)
             }
             _ => Err(Error::unsupported(first_words(&parsed)).at_span(parsed.span)),
         }
@@ -233,13 +217,13 @@ fn create_view(create: &CreateView, parsed: &Parsed, text: &str) -> Result<Reque
         comment,
         with_no_schema_binding,
         if_not_exists,
-        temporary: _, // all views end with the session
+        temporary,
         copy_grants,
         to,
         params,
     } = create;
     let plain = !*or_alter && !*materialized && !*secure && !*with_no_schema_binding && !*copy_grants;
-    let plain = plain && *options == CreateTableOptions::None && cluster_by.is_empty() && comment.is_none();
+    let plain = plain && *options == CreateTableOptions::None && cluster_by.is_empty();
     if !plain || to.is_some() || params.is_some() {
         return Err(Error::unsupported("an option of CREATE VIEW").at_span(parsed.span));
     }
@@ -252,13 +236,25 @@ fn create_view(create: &CreateView, parsed: &Parsed, text: &str) -> Result<Reque
         return Err(Error::internal("the query of a view has no position").at_span(parsed.span));
     };
     Ok(Request::CreateView {
-        name: simple_name(name)?,
+        name: view_name(name)?,
+        temporary: *temporary,
+        comment: comment.clone(),
         columns: columns.iter().map(|column| column.name.value.clone()).collect(),
         query: query.clone(),
         text: body.to_owned(),
         if_not_exists: *if_not_exists,
         or_replace: *or_replace,
     })
+}
+
+/// A name with or without database.
+fn view_name(name: &ObjectName) -> Result<TableName> {
+    let parts: Vec<&str> = name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.as_str())).collect();
+    match parts.as_slice() {
+        [table] => Ok(TableName { database: None, table: (*table).to_owned() }),
+        [database, table] => Ok(TableName { database: Some((*database).to_owned()), table: (*table).to_owned() }),
+        _ => Err(Error::unsupported(format!("the name {name}")).at_span(name.span())),
+    }
 }
 
 /// A name without database, or with `default`.
@@ -270,30 +266,13 @@ fn simple_name(name: &ObjectName) -> Result<String> {
     }
 }
 
-fn describe(table: &ObjectName, extended: bool) -> Result<Request> {
+/// Tables are described elsewhere; what comes here is a path.
+fn describe(table: &ObjectName) -> Result<Request> {
     let parts: Vec<&Ident> = table.0.iter().filter_map(|part| part.as_ident()).collect();
     match parts.as_slice() {
-        [path] if path.quote_style == Some('\'') => Ok(Request::Describe { table: path.value.clone(), is_path: true, extended }),
-        [format, path] if format.value == "parquet" => {
-            Ok(Request::Describe { table: path.value.clone(), is_path: true, extended })
-        }
-        _ => Ok(Request::Describe { table: simple_name(table)?, is_path: false, extended }),
-    }
-}
-
-fn like(options: &ShowStatementOptions, parsed: &Parsed) -> Result<Option<String>> {
-    let ShowStatementOptions { show_in, starts_with, limit, limit_from, filter_position } = options;
-    let filter = match filter_position {
-        None => None,
-        Some(ShowStatementFilterPosition::Infix(filter) | ShowStatementFilterPosition::Suffix(filter)) => Some(filter),
-    };
-    match filter {
-        _ if show_in.is_some() || starts_with.is_some() || limit.is_some() || limit_from.is_some() => {
-            Err(Error::unsupported("SHOW TABLES of a database or with a limit").at_span(parsed.span))
-        }
-        None => Ok(None),
-        Some(ShowStatementFilter::Like(pattern) | ShowStatementFilter::NoKeyword(pattern)) => Ok(Some(pattern.clone())),
-        Some(_) => Err(Error::unsupported("SHOW TABLES with ILIKE or WHERE").at_span(parsed.span)),
+        [path] if path.quote_style == Some('\'') => Ok(Request::DescribeFiles { path: path.value.clone() }),
+        [format, path] if format.value == "parquet" => Ok(Request::DescribeFiles { path: path.value.clone() }),
+        _ => Err(Error::sql(format!("'{table}' is neither a table nor a path")).at_span(table.span())),
     }
 }
 

@@ -344,10 +344,40 @@ fn statements_find_their_way() {
     assert!(matches!(routed("set time zone 'Europe/Paris'"), Request::Set { name, value }
         if name == "skep.sql.time_zone" && value == "Europe/Paris"));
     assert!(matches!(routed("RESET skep.threads"), Request::Reset { name: Some(_) }));
-    assert!(matches!(routed("SHOW TABLES"), Request::ShowTables { pattern: None }));
-    assert!(matches!(routed("SHOW TABLES LIKE 'l*'"), Request::ShowTables { pattern: Some(pattern) } if pattern == "l*"));
-    assert!(matches!(routed("DESCRIBE t"), Request::Describe { table, is_path: false, extended: false } if table == "t"));
-    assert!(matches!(routed("DROP TABLE IF EXISTS T"), Request::Drop { names, if_exists: true } if names == ["t"]));
+    let ddl = |text: &str| match routed(text) {
+        Request::Ddl(ddl) => *ddl,
+        other => panic!("{text}: {other:?}"),
+    };
+    assert!(matches!(ddl("SHOW TABLES"), Ddl::ShowTables { database: None, pattern: None, views: false }));
+    assert!(matches!(ddl("SHOW TABLES IN d LIKE 'l*'"), Ddl::ShowTables { database: Some(database), pattern: Some(pattern), .. }
+        if database == "d" && pattern == "l*"));
+    assert!(matches!(ddl("DESCRIBE FORMATTED d.T"), Ddl::Describe { table, extended: true }
+        if table == TableName { database: Some("d".into()), table: "t".into() }));
+    assert!(matches!(routed("DESCRIBE 'a/B'"), Request::DescribeFiles { path } if path == "a/B"));
+    assert!(matches!(ddl("DROP TABLE IF EXISTS T"), Ddl::Drop { name, view: false, if_exists: true } if name.table == "t"));
+    let Ddl::CreateTable(create) =
+        ddl("CREATE TABLE t (`A b` array<struct<X:int>>, c DECIMAL(3, 1)) PARTITIONED BY (d DATE COMMENT 'x')")
+    else {
+        panic!()
+    };
+    let columns: Vec<(&str, &str)> =
+        create.columns.iter().map(|column| (column.name.as_str(), column.type_text.as_str())).collect();
+    assert_eq!(columns, [("A b", "array<struct<X:int>>"), ("c", "DECIMAL(3, 1)"), ("d", "DATE")]);
+    assert_eq!(create.partitioned_by, ["d"]);
+    let Ddl::Insert(insert) = ddl("INSERT OVERWRITE TABLE d.t PARTITION (a = -1, b = null, c) (x, y) SELECT 1, 2, 3") else {
+        panic!()
+    };
+    assert_eq!(insert.partition, [("a".into(), Some(Some("-1".into()))), ("b".into(), Some(None)), ("c".into(), None)]);
+    assert_eq!((insert.columns, insert.overwrite), (vec!["x".to_owned(), "y".to_owned()], true));
+    assert!(matches!(ddl("INSERT INTO t (SELECT 1)"), Ddl::Insert(insert) if insert.columns.is_empty()));
+    let Request::Copy { target, .. } = routed("COPY (SELECT (1) AS a) TO 'x.csv.gz' (DELIMITER ';', HEADER false)") else {
+        panic!()
+    };
+    assert!(target.single && !target.overwrite && !target.options.header && target.options.delimiter == ';');
+    let Request::Copy { target, .. } = routed("INSERT OVERWRITE LOCAL DIRECTORY '/d' STORED AS PARQUET SELECT 1 AS a") else {
+        panic!()
+    };
+    assert!(!target.single && target.overwrite && target.path == "/d");
     for text in [
         "CREATE EXTERNAL TABLE IF NOT EXISTS Orders STORED AS PARQUET LOCATION '/data/Orders'",
         "CREATE EXTERNAL TABLE if not exists orders STORED AS PARQUET LOCATION \"/data/Orders\"",
@@ -360,17 +390,16 @@ fn statements_find_their_way() {
     else {
         panic!()
     };
-    assert_eq!((name.as_str(), columns, or_replace), ("v", vec!["x".to_owned()], true));
+    assert_eq!((name.table.as_str(), columns, or_replace), ("v", vec!["x".to_owned()], true));
     assert_eq!(text, "SELECT a FROM t WHERE s = 'it\\'s'");
 }
 
 #[test]
 fn create_table_says_what_it_does_not_do() {
     for (text, what) in [
-        ("CREATE EXTERNAL TABLE t (a INT) STORED AS PARQUET LOCATION 'x'", "column list"),
         ("CREATE EXTERNAL TABLE t STORED AS ORC LOCATION 'x'", "PARQUET"),
-        ("CREATE TABLE t (a INT)", "LOCATION"),
-        ("DROP DATABASE x", "DROP DATABASE"),
+        ("CREATE EXTERNAL TABLE t STORED AS PARQUET", "LOCATION"),
+        ("DROP INDEX x", "DROP INDEX"),
     ] {
         let parsed = parse(text, &Config::default()).unwrap().pop().unwrap();
         let error = route(parsed, text).unwrap_err();
@@ -381,9 +410,12 @@ fn create_table_says_what_it_does_not_do() {
 #[test]
 fn views_are_queries_with_a_name() {
     let catalog = catalog();
-    catalog.register_view("v", View { query: "SELECT a AS Foo, count(*) AS n FROM t GROUP BY a".into(), columns: vec![] });
-    catalog.register_view("w", View { query: "SELECT * FROM v".into(), columns: vec!["x".into(), "y".into()] });
-    catalog.register_view("loop", View { query: "SELECT * FROM loop".into(), columns: vec![] });
+    catalog.register_view(
+        "v",
+        View { query: "SELECT a AS Foo, count(*) AS n FROM t GROUP BY a".into(), columns: vec![], database: None },
+    );
+    catalog.register_view("w", View { query: "SELECT * FROM v".into(), columns: vec!["x".into(), "y".into()], database: None });
+    catalog.register_view("loop", View { query: "SELECT * FROM loop".into(), columns: vec![], database: None });
     let none = Parameters::default();
     assert_eq!(bind_with("SELECT foo FROM v WHERE n > 1", &catalog, &none).unwrap().names, ["foo"]);
     assert_eq!(bind_with("SELECT w.x, y FROM w", &catalog, &none).unwrap().names, ["x", "y"]);

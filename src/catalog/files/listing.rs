@@ -36,6 +36,35 @@ pub(super) fn list(path_or_glob: &str) -> Result<Vec<Listed>> {
     Ok(found.into_iter().map(|path| Listed { partition: partition_of(&path, &base), path }).collect())
 }
 
+/// The data files below a directory, sorted by path; there may be none.
+pub(super) fn list_directory(path: &Path) -> Result<Vec<Listed>> {
+    let mut found = Vec::new();
+    walk(path, 0, &mut found)?;
+    found.sort();
+    Ok(found.into_iter().map(|file| Listed { partition: partition_of(&file, path), path: file }).collect())
+}
+
+/// The `key=value` directories of a table, `depth` below each other, with and without files; sorted.
+pub(in crate::catalog) fn partition_directories(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    let mut level = vec![path.to_path_buf()];
+    for _ in 0..depth {
+        let mut next = Vec::new();
+        for directory in &level {
+            let failed = |error| Error::io("list", directory, error);
+            for entry in std::fs::read_dir(directory).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.contains('=') && !is_hidden_directory(&name) && entry.path().is_dir() {
+                    next.push(entry.path());
+                }
+            }
+        }
+        level = next;
+    }
+    level.sort();
+    Ok(level.into_iter().filter_map(|below| below.strip_prefix(path).ok().map(Path::to_path_buf)).collect())
+}
+
 /// Adds what a glob matches; returns the directory before its first wildcard.
 fn expand(pattern: &str, found: &mut Vec<PathBuf>) -> Result<PathBuf> {
     let bad = |error: glob::PatternError| Error::config(format!("the pattern {pattern} is wrong: {}", error.msg));
