@@ -1,30 +1,45 @@
 //! skep: Hive/Spark SQL over directories of files, on one machine.
 
-#![allow(missing_docs)]
+// Public: the library's face. Everything else is public for tests and benchmarks alone, may change
+// at any time and is not part of the documentation.
+pub mod engine;
+pub mod error;
+pub mod session;
+pub mod stream;
 
+#[doc(hidden)]
 pub mod aggregate;
+#[doc(hidden)]
 pub mod catalog;
 #[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
 pub mod column;
+#[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
 pub mod disk;
-pub mod engine;
-pub mod error;
+#[doc(hidden)]
 pub mod exec;
+#[doc(hidden)]
 pub mod explain;
+#[doc(hidden)]
 pub mod expr;
+#[doc(hidden)]
 pub mod format;
+#[doc(hidden)]
 pub mod join;
+#[doc(hidden)]
 pub mod layout;
+#[doc(hidden)]
 pub mod operator;
+#[doc(hidden)]
 pub mod optimizer;
 pub mod output;
+#[doc(hidden)]
 pub mod planner;
-pub mod session;
+#[doc(hidden)]
 pub mod sql;
-pub mod stream;
 
 pub use arrow;
 pub use engine::{Engine, EngineBuilder};

@@ -24,6 +24,7 @@ use crate::sql::{self, ExplainMode, Parameters, Parsed, Request, ast};
 use crate::stream::{CancelHandle, ResultStream, text_stream};
 use crate::{explain, optimizer, planner};
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion_expr::LogicalPlan;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,8 +50,8 @@ pub struct Outcome {
 
 /// A query ready to run.
 struct Planned {
-    /// The optimized logical plan, as text.
-    logical: String,
+    /// The optimized logical plan.
+    logical: LogicalPlan,
     physical: PlanRef,
     /// Names and types that the caller sees.
     schema: SchemaRef,
@@ -148,7 +149,8 @@ impl Session {
                     "plan",
                     match mode {
                         ExplainMode::Extended => {
-                            format!("== Optimized logical plan ==\n{}\n\n== Physical plan ==\n{physical}", planned.logical)
+                            let logical = planned.logical.display_indent();
+                            format!("== Optimized logical plan ==\n{logical}\n\n== Physical plan ==\n{physical}")
                         }
                         ExplainMode::Plan | ExplainMode::Formatted | ExplainMode::Analyze => physical,
                     },
@@ -235,7 +237,7 @@ impl Session {
         let fields = physical.schema().fields().iter().zip(&bound.names);
         // What the analysis believes about NULLs need not hold for what an outer query sees.
         let fields: Vec<_> = fields.map(|(field, name)| field.as_ref().clone().with_name(name).with_nullable(true)).collect();
-        Ok(Planned { logical: logical.display_indent().to_string(), physical, schema: Arc::new(Schema::new(fields)) })
+        Ok(Planned { logical, physical, schema: Arc::new(Schema::new(fields)) })
     }
 
     fn run(&self, plan: PlanRef, schema: SchemaRef, config: &Config) -> Result<ResultStream> {

@@ -97,7 +97,7 @@ def main():
     engines = [Engine(name, commands[name], args.threads, args.timeout) for name in args.engines.split(",")]
     rivals = [engine.name for engine in engines if engine.name != "skep"]
     print(f"{os.path.basename(data)}, {args.threads} threads, best of {args.runs}; wall s (CPU s); ratio: skep / best rival")
-    print("query  " + "".join(f"{engine.name:>18}" for engine in engines) + "   ratio  answer")
+    print("query  " + "".join(f"{engine.name:>18}" for engine in engines) + "   wall   CPU ratio  answer")
     results, totals, agreed = {}, collections.defaultdict(lambda: [0.0, 0.0]), []
     with tempfile.TemporaryDirectory() as scratch:
         for path in queries:
@@ -116,12 +116,14 @@ def main():
                 verdict = "equal" if equal(rows(f"{scratch}/skep.csv"), rows(f"{scratch}/duckdb.csv")) else "DIFFERS"
             walls = [best[name]["wall_s"] for name in rivals if "wall_s" in best[name]]
             ratio = best["skep"]["wall_s"] / min(walls) if "wall_s" in best.get("skep", {}) and walls else math.nan
+            cpus = [best[name]["cpu_s"] for name in rivals if "cpu_s" in best[name]]
+            cpu_ratio = best["skep"]["cpu_s"] / min(cpus) if "cpu_s" in best.get("skep", {}) and cpus else math.nan
             cells = [f"{best[e.name]['wall_s']:.3f} ({best[e.name]['cpu_s']:.3f})" if "wall_s" in best[e.name] else "failed" for e in engines]
-            print(f"{query:7}" + "".join(f"{cell:>18}" for cell in cells) + f"{ratio:8.2f}  {verdict}", flush=True)
+            print(f"{query:7}" + "".join(f"{cell:>18}" for cell in cells) + f"{ratio:7.2f}{cpu_ratio:6.2f}        {verdict}", flush=True)
             for name, reply in best.items():
                 if "error" in reply:
                     print(f"        {name}: {reply['error']}")
-            results[query] = {"engines": best, "ratio": ratio, "answer": verdict}
+            results[query] = {"engines": best, "ratio": ratio, "cpu_ratio": cpu_ratio, "answer": verdict}
             if all("wall_s" in best[engine.name] for engine in engines):
                 agreed.append(query)
     for query in agreed:  # a sum over queries that some engine failed would flatter that engine

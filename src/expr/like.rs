@@ -6,6 +6,7 @@
 //! NULL gives NULL.
 
 use super::kernel::{Arg, Kernel, union_nulls};
+use super::like_block::rows_with;
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, new_null_array};
 use arrow::buffer::BooleanBuffer;
@@ -93,18 +94,22 @@ impl Matcher {
                 if bytes.len() < prefix.len() + suffix.len() || !text.starts_with(prefix) || !text.ends_with(suffix) {
                     return false;
                 }
-                let mut rest = &bytes[prefix.len()..bytes.len() - suffix.len()];
-                for finder in middle {
-                    match finder.find(rest) {
-                        Some(at) => rest = &rest[at + finder.needle().len()..],
-                        None => return false,
-                    }
-                }
-                true
+                find_pieces(middle, &bytes[prefix.len()..bytes.len() - suffix.len()])
             }
             Self::General(tokens) => matches_tokens(tokens, text),
         }
     }
+}
+
+/// Whether all pieces stand in `text`, one behind the other.
+fn find_pieces(pieces: &[Finder], mut text: &[u8]) -> bool {
+    for piece in pieces {
+        match piece.find(text) {
+            Some(at) => text = &text[at + piece.needle().len()..],
+            None => return false,
+        }
+    }
+    true
 }
 
 /// Goes back to the last `%` when stuck: quadratic at worst, linear for usual patterns.
@@ -164,6 +169,18 @@ impl Kernel for Like {
         };
         let is_null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
         let values = match &self.matcher {
+            Some(Matcher::Pieces { prefix, middle, suffix })
+                if prefix.is_empty() && !middle.is_empty() && !self.ignore_case && !args[0].is_const =>
+            {
+                let found = rows_with(texts, &middle[0], |rest| {
+                    rest.ends_with(suffix.as_bytes()) && find_pieces(&middle[1..], &rest[..rest.len() - suffix.len()])
+                });
+                let found = if self.negated { !&found } else { found };
+                match &nulls {
+                    Some(nulls) => &found & nulls.inner(),
+                    None => found,
+                }
+            }
             Some(matcher) => BooleanBuffer::collect_bool(rows, |row| !is_null(row) && test(matcher, row)),
             None => {
                 let patterns = args[1].array.as_string_view();

@@ -23,6 +23,7 @@ mod in_list;
 mod kernel;
 mod leaf;
 mod like;
+mod like_block;
 mod logic;
 mod parse;
 mod predicate;

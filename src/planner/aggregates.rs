@@ -1,7 +1,7 @@
 //! Aggregations and DISTINCT.
 
 use super::filters::{Led, lead};
-use super::{Planner, rows_of, schema_of};
+use super::{Planner, schema_of};
 use crate::aggregate::{AggregateCall, AggregateNode};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
@@ -11,8 +11,8 @@ use datafusion_expr::logical_plan::Aggregate;
 use datafusion_expr::{Expr, LogicalPlan};
 use std::sync::Arc;
 
-impl Planner<'_> {
-    pub(super) fn aggregate(&self, aggregate: &Aggregate, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+impl<'a> Planner<'a> {
+    pub(super) fn aggregate(&self, aggregate: &'a Aggregate, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
         let input = self.node(&aggregate.input, lead(logical, &led, 0))?;
         let below = aggregate.input.schema();
         let schema = schema_of(logical);
@@ -44,15 +44,15 @@ impl Planner<'_> {
             let field = schema.fields()[groups.len() + index].clone();
             calls.push(AggregateCall { function: func.clone(), arguments, distinct: *distinct, filter, field });
         }
-        Ok(Arc::new(AggregateNode::new(input, groups, calls, schema, rows_of(logical))?))
+        Ok(Arc::new(AggregateNode::new(input, groups, calls, schema, self.rows_of(logical))?))
     }
 
     /// DISTINCT is a GROUP BY of all columns.
-    pub(super) fn distinct(&self, input: &Arc<LogicalPlan>, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+    pub(super) fn distinct(&self, input: &'a Arc<LogicalPlan>, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
         let below = self.node(input, lead(logical, &led, 0))?;
         let groups =
             input.schema().columns().into_iter().map(|column| expr::compile(&Expr::Column(column), input.schema(), &self.slots));
         let groups = groups.collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(AggregateNode::new(below, groups, Vec::new(), schema_of(logical), rows_of(logical))?))
+        Ok(Arc::new(AggregateNode::new(below, groups, Vec::new(), schema_of(logical), self.rows_of(logical))?))
     }
 }

@@ -1,7 +1,7 @@
 //! Joins: keys, residual, runtime filters; the strategy is [`crate::join::choose`]'s to pick.
 
 use super::filters::{Led, lead};
-use super::{Planner, rows_of, schema_of};
+use super::{Planner, schema_of};
 use crate::error::Result;
 use crate::exec::PlanRef;
 use crate::expr;
@@ -10,8 +10,8 @@ use datafusion_common::{JoinType, NullEquality};
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::Join;
 
-impl Planner<'_> {
-    pub(super) fn join(&self, join: &Join, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+impl<'a> Planner<'a> {
+    pub(super) fn join(&self, join: &'a Join, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
         let (left_schema, right_schema) = (join.left.schema(), join.right.schema());
         let null_equals = join.null_equality == NullEquality::NullEqualsNull;
         let mut keys = Vec::with_capacity(join.on.len());
@@ -47,7 +47,7 @@ impl Planner<'_> {
             residual,
             null_aware: join.null_aware,
             schema: schema_of(logical),
-            estimated_rows: rows_of(logical),
+            estimated_rows: self.rows_of(logical),
             left_filters,
             right_filters,
             forced: self.options.strategy,

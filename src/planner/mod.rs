@@ -9,6 +9,7 @@ mod filters;
 mod joins;
 mod rows;
 mod scans;
+mod shared;
 mod subqueries;
 
 use crate::error::{Error, Result};
@@ -16,11 +17,13 @@ use crate::exec::PlanRef;
 use crate::expr::Slots;
 use crate::join::Strategy;
 use crate::operator::{LimitNode, SubqueryNode};
-use crate::optimizer::estimate;
+use crate::optimizer::estimate::Estimator;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::{Distinct, FetchType, SkipType};
 use filters::Led;
+use shared::SharedPlans;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// What the planner needs to know beside the plan.
@@ -39,8 +42,13 @@ pub struct PlanOptions {
 /// # Errors
 /// [`crate::ErrorKind::Unsupported`] for nodes and expressions that no operator runs.
 pub fn plan(logical: &LogicalPlan, options: &PlanOptions) -> Result<PlanRef> {
-    let (subqueries, slots) = subqueries::plan_all(logical, options)?;
-    let planner = Planner { options, slots };
+    plan_part(logical, options, &SharedPlans::find(logical)?)
+}
+
+/// Plans the query or one of its scalar subqueries.
+fn plan_part(logical: &LogicalPlan, options: &PlanOptions, shared: &SharedPlans) -> Result<PlanRef> {
+    let (subqueries, slots) = subqueries::plan_all(logical, options, shared)?;
+    let planner = Planner { options, slots, shared, estimator: RefCell::default() };
     let root = planner.node(logical, Vec::new())?;
     if subqueries.is_empty() { Ok(root) } else { Ok(Arc::new(SubqueryNode::new(root, subqueries))) }
 }
@@ -48,12 +56,19 @@ pub fn plan(logical: &LogicalPlan, options: &PlanOptions) -> Result<PlanRef> {
 struct Planner<'a> {
     options: &'a PlanOptions,
     slots: Slots,
+    shared: &'a SharedPlans,
+    estimator: RefCell<Estimator<'a>>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Plans one node and everything below it. `led` are runtime filters of joins above, by the
     /// output column they test.
-    fn node(&self, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+    fn node(&self, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+        // Its readers may want different rows of it, so no reader's filters go into it.
+        self.shared.once(logical, |shared| self.fresh_node(logical, if shared { Vec::new() } else { led }))
+    }
+
+    fn fresh_node(&self, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
         match logical {
             LogicalPlan::TableScan(scan) => self.table_scan(scan, logical, led),
             LogicalPlan::Projection(projection) => self.projection(projection, logical, led),
@@ -89,14 +104,14 @@ impl Planner<'_> {
             | LogicalPlan::DescribeTable(_) => Err(Error::unsupported(format!("the plan node {}", logical.display()))),
         }
     }
+
+    /// Rows a node is expected to give.
+    fn rows_of(&self, logical: &'a LogicalPlan) -> f64 {
+        self.estimator.borrow_mut().rows(logical)
+    }
 }
 
 /// The SQL types of a node's output.
 fn schema_of(logical: &LogicalPlan) -> SchemaRef {
     logical.schema().inner().clone()
-}
-
-/// Rows a node is expected to give.
-fn rows_of(logical: &LogicalPlan) -> f64 {
-    estimate::rows(logical)
 }

@@ -1,7 +1,7 @@
 //! Nodes that work row by row, sorts, unions and constant rows.
 
 use super::filters::{Led, lead};
-use super::{Planner, rows_of, schema_of};
+use super::{Planner, schema_of};
 use crate::column::{Chunk, Column};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
@@ -14,21 +14,21 @@ use datafusion_expr::logical_plan::{EmptyRelation, Filter, Projection, Sort, Uni
 use datafusion_expr::utils::split_conjunction;
 use std::sync::Arc;
 
-impl Planner<'_> {
-    pub(super) fn projection(&self, projection: &Projection, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+impl<'a> Planner<'a> {
+    pub(super) fn projection(&self, projection: &'a Projection, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
         let input = self.node(&projection.input, lead(logical, &led, 0))?;
         let exprs = projection.expr.iter().map(|expr| expr::compile(expr, projection.input.schema(), &self.slots));
         Ok(Arc::new(ProjectNode::new(input, exprs.collect::<Result<_>>()?, schema_of(logical))))
     }
 
-    pub(super) fn filter(&self, filter: &Filter, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+    pub(super) fn filter(&self, filter: &'a Filter, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
         let input = self.node(&filter.input, lead(logical, &led, 0))?;
         let conjuncts: Vec<_> = split_conjunction(&filter.predicate).into_iter().cloned().collect();
         let predicate = Predicate::compile(&conjuncts, filter.input.schema(), &self.slots)?;
-        Ok(Arc::new(FilterNode::new(input, predicate, rows_of(logical))))
+        Ok(Arc::new(FilterNode::new(input, predicate, self.rows_of(logical))))
     }
 
-    pub(super) fn sort(&self, sort: &Sort, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+    pub(super) fn sort(&self, sort: &'a Sort, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
         let input = self.node(&sort.input, lead(logical, &led, 0))?;
         let mut keys = Vec::with_capacity(sort.expr.len());
         for key in &sort.expr {
@@ -38,12 +38,12 @@ impl Planner<'_> {
         Ok(Arc::new(SortNode::new(input, keys, sort.fetch)?))
     }
 
-    pub(super) fn union(&self, union: &Union, logical: &LogicalPlan) -> Result<PlanRef> {
+    pub(super) fn union(&self, union: &'a Union, logical: &'a LogicalPlan) -> Result<PlanRef> {
         let inputs = union.inputs.iter().map(|input| self.node(input, Vec::new())).collect::<Result<Vec<_>>>()?;
         Ok(Arc::new(UnionNode::new(inputs, schema_of(logical))?))
     }
 
-    pub(super) fn empty(&self, empty: &EmptyRelation, logical: &LogicalPlan) -> Result<PlanRef> {
+    pub(super) fn empty(&self, empty: &'a EmptyRelation, logical: &'a LogicalPlan) -> Result<PlanRef> {
         let schema = schema_of(logical);
         let chunks = if empty.produce_one_row {
             let nulls = |field: &Arc<arrow::datatypes::Field>| Column::nulls(&crate::column::storage_type(field.data_type()), 1);
@@ -54,7 +54,7 @@ impl Planner<'_> {
         Ok(Arc::new(ValuesNode::new(schema, chunks)))
     }
 
-    pub(super) fn values(&self, values: &Values, logical: &LogicalPlan) -> Result<PlanRef> {
+    pub(super) fn values(&self, values: &'a Values, logical: &'a LogicalPlan) -> Result<PlanRef> {
         let schema = schema_of(logical);
         let nothing = DFSchema::empty();
         let one_row = Chunk::new(Vec::new(), 1);

@@ -1,7 +1,7 @@
 //! Table scans.
 
+use super::Planner;
 use super::filters::Led;
-use super::{Planner, rows_of};
 use crate::catalog::{FileTable, MemoryTable, TableHandle};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
@@ -16,8 +16,8 @@ use datafusion_expr::utils::split_conjunction;
 use std::any::Any;
 use std::sync::Arc;
 
-impl Planner<'_> {
-    pub(super) fn table_scan(&self, scan: &TableScan, logical: &LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+impl<'a> Planner<'a> {
+    pub(super) fn table_scan(&self, scan: &'a TableScan, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
         let handle = scan.source.downcast_ref::<TableHandle>();
         let table = &handle.ok_or_else(|| Error::internal(format!("table {} has a foreign source", scan.table_name)))?.0;
         let width = table.schema().fields().len();
@@ -28,7 +28,7 @@ impl Planner<'_> {
             predicates.push(expr::scan_predicate(conjunct, &whole, &self.slots)?);
         }
         let runtime = led.into_iter().map(|Led { filter, .. }| filter as Arc<dyn ScanPredicate>).collect();
-        let rows = rows_of(logical);
+        let rows = self.rows_of(logical);
         let any: Arc<dyn Any + Send + Sync> = table.clone();
         let node: PlanRef = if let Ok(files) = Arc::downcast::<FileTable>(any) {
             Arc::new(ScanNode::new(files, projection, predicates, runtime, rows))

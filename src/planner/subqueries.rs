@@ -1,7 +1,8 @@
 //! Uncorrelated scalar subqueries: each becomes a plan of its own that fills a slot before anything
 //! that reads it starts.
 
-use super::{PlanOptions, plan};
+use super::shared::SharedPlans;
+use super::{PlanOptions, plan_part};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
 use crate::expr::{ScalarSlot, Slots};
@@ -11,7 +12,11 @@ use std::sync::Arc;
 
 /// Plans every scalar subquery in the expressions of `logical` (not those inside the subqueries:
 /// they belong to the subquery's own plan).
-pub(super) fn plan_all(logical: &LogicalPlan, options: &PlanOptions) -> Result<(Vec<(PlanRef, Arc<ScalarSlot>)>, Slots)> {
+pub(super) fn plan_all(
+    logical: &LogicalPlan,
+    options: &PlanOptions,
+    shared: &SharedPlans,
+) -> Result<(Vec<(PlanRef, Arc<ScalarSlot>)>, Slots)> {
     let mut found: Vec<Subquery> = Vec::new();
     logical.apply(|node| {
         node.apply_expressions(|expr| {
@@ -35,7 +40,7 @@ pub(super) fn plan_all(logical: &LogicalPlan, options: &PlanOptions) -> Result<(
         }
         let data_type = subquery.subquery.schema().field(0).data_type().clone();
         let slot = Arc::new(ScalarSlot::new(data_type));
-        plans.push((plan(&subquery.subquery, options)?, slot.clone()));
+        plans.push((plan_part(&subquery.subquery, options, shared)?, slot.clone()));
         slots.insert(&subquery, slot);
     }
     Ok((plans, slots))
