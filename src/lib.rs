@@ -35,6 +35,7 @@ pub mod layout;
 pub mod operator;
 #[doc(hidden)]
 pub mod optimizer;
+#[doc(hidden)]
 pub mod output;
 #[doc(hidden)]
 pub mod planner;

@@ -1,6 +1,7 @@
 //! A place in one column of a row group.
 
 use super::arrow_cursor::ArrowCursor;
+use super::calendar;
 use super::hybrid::{BitRun, Hybrid};
 use super::pages::{Next, Pages};
 use super::values::Values;
@@ -13,7 +14,11 @@ use std::sync::Arc;
 
 /// Reads a column of a row group in windows of rows, in order, and may leave rows out. Leaving out
 /// costs nothing until the next read, which passes over whole pages where it can.
-pub struct ColumnCursor(Inner);
+pub struct ColumnCursor {
+    inner: Inner,
+    /// Set for columns whose values the calendar of their writer may refuse.
+    checked: Option<Place>,
+}
 
 enum Inner {
     Flat(Box<FlatCursor>),
@@ -36,24 +41,35 @@ impl Place {
 
 impl ColumnCursor {
     pub(super) fn flat(place: Place, pages: Pages, values: Box<dyn Values>, rows: usize) -> Self {
-        Self(Inner::Flat(Box::new(FlatCursor { place, pages, values, rows, row: 0, page: None })))
+        let cursor = FlatCursor { place, pages, values, rows, row: 0, page: None };
+        Self { inner: Inner::Flat(Box::new(cursor)), checked: None }
     }
 
     pub(super) fn arrow(cursor: ArrowCursor) -> Self {
-        Self(Inner::Arrow(Box::new(cursor)))
+        Self { inner: Inner::Arrow(Box::new(cursor)), checked: None }
+    }
+
+    /// Lets [`calendar::check_values`] see every value, unless none.
+    pub(super) fn with_calendar(mut self, checked: Option<Place>) -> Self {
+        self.checked = checked;
+        self
     }
 
     /// The next `rows` rows, in the storage type of the column's SQL type.
     pub fn read(&mut self, rows: usize) -> Result<Column> {
-        match &mut self.0 {
+        let values = match &mut self.inner {
             Inner::Flat(cursor) => cursor.read(rows),
             Inner::Arrow(cursor) => cursor.read(rows),
+        }?;
+        if let Some(place) = &self.checked {
+            calendar::check_values(&values, place)?;
         }
+        Ok(values)
     }
 
     /// Leaves out the next `rows` rows.
     pub fn skip(&mut self, rows: usize) {
-        let row = match &mut self.0 {
+        let row = match &mut self.inner {
             Inner::Flat(cursor) => &mut cursor.row,
             Inner::Arrow(cursor) => &mut cursor.row,
         };
@@ -62,7 +78,7 @@ impl ColumnCursor {
 
     /// The row the next read starts with, from the start of the row group.
     pub fn row(&self) -> usize {
-        match &self.0 {
+        match &self.inner {
             Inner::Flat(cursor) => cursor.row,
             Inner::Arrow(cursor) => cursor.row,
         }
@@ -70,7 +86,7 @@ impl ColumnCursor {
 
     /// Pages passed over without decompressing them, so far.
     pub fn pages_skipped(&self) -> usize {
-        match &self.0 {
+        match &self.inner {
             Inner::Flat(cursor) => cursor.pages.skipped,
             Inner::Arrow(_) => 0,
         }

@@ -11,6 +11,7 @@
 
 mod arrow_cursor;
 mod bytes;
+mod calendar;
 mod column;
 mod fixed;
 mod footer;
