@@ -46,9 +46,16 @@ impl Staging {
             let path = folder.join(&id);
             match disk.make_directory(&path) {
                 Ok(_) => {
-                    let lock = DirectoryLock::exclusive(&path)?;
+                    let lock = DirectoryLock::exclusive(&path);
                     drop(guard);
-                    return Ok(Self { disk: disk.clone(), root: root.to_path_buf(), id, lock: Some(lock) });
+                    match lock {
+                        // A sweep may have come first if the folder was made anew meanwhile.
+                        Ok(lock) if path.is_dir() => {
+                            return Ok(Self { disk: disk.clone(), root: root.to_path_buf(), id, lock: Some(lock) });
+                        }
+                        Err(error) if path.is_dir() => return Err(error),
+                        Ok(_) | Err(_) => {}
+                    }
                 }
                 Err(_) if !folder.exists() => {}
                 Err(error) => return Err(error),
