@@ -14,7 +14,6 @@ mod output_tests;
 mod show;
 mod target;
 
-use crate::catalog::{View, ViewMeta};
 use crate::config::{Config, JoinStrategy};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -167,22 +166,6 @@ impl Session {
                 Ok(OutcomeKind::Done(format!("table {name} created")))
             }
             Request::Ddl(ddl) => self.ddl(*ddl, parameters, text, &config),
-            Request::CreateView { name, temporary: true, columns, query, text: view, if_not_exists, or_replace, comment: _ } => {
-                if name.database.is_some() {
-                    return Err(Error::sql("a temporary view has no database"));
-                }
-                if self.may_create("view", &name.table, if_not_exists, or_replace)? {
-                    // A view that cannot be planned is refused now, not when it is used.
-                    self.view_columns(&query, &columns, text, &config)?;
-                    self.engine.catalog().register_view(&name.table, View { query: view, columns, database: None });
-                }
-                Ok(OutcomeKind::Done(format!("view {} created", name.table)))
-            }
-            Request::CreateView { name, columns, query, text: view, if_not_exists, or_replace, comment, .. } => {
-                let described = self.view_columns(&query, &columns, text, &config)?;
-                let view = ViewMeta { query: view, columns, database: config.database.clone() };
-                self.create_view(&name, view, described, comment, if_not_exists, or_replace, &config)
-            }
             Request::Set { name, value } => {
                 self.set(&name, &value)?;
                 Ok(OutcomeKind::Done(String::new()))

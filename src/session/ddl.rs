@@ -3,13 +3,13 @@
 use super::target::{Target, location, no_database, no_table};
 use super::{OutcomeKind, Session};
 use crate::catalog::{
-    ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, NULL_PARTITION, TableMeta, ViewMeta, escape_partition, parse_type, partitions,
-    type_name,
+    ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, NULL_PARTITION, TableMeta, View, ViewMeta, escape_partition, parse_type,
+    partitions, type_name,
 };
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::output::{Job, Publication};
-use crate::sql::{Alteration, ColumnDefinition, CreateTable, Ddl, Parameters, PartitionSpec, TableName};
+use crate::sql::{Alteration, ColumnDefinition, CreateTable, CreateView, Ddl, Parameters, PartitionSpec, TableName};
 use std::path::PathBuf;
 
 /// What a statement without rows gives.
@@ -50,6 +50,7 @@ impl Session {
                 done()
             }
             Ddl::CreateTable(create) => self.create_table(*create, parameters, text, config),
+            Ddl::CreateView(create) => self.create_view(*create, text, config),
             Ddl::Drop { name, view, if_exists } => self.drop_entry(&name, view, if_exists, config),
             Ddl::Alter { table, alteration } => self.alter(&table, alteration, config),
             Ddl::Truncate { table, partition } => {
@@ -271,20 +272,28 @@ impl Session {
         done()
     }
 
-    /// A view that stays in the warehouse.
-    pub(super) fn create_view(
-        &self,
-        name: &TableName,
-        view: ViewMeta,
-        columns: Vec<ColumnMeta>,
-        comment: Option<String>,
-        if_not_exists: bool,
-        or_replace: bool,
-        config: &Config,
-    ) -> Result<OutcomeKind> {
-        let (database, table) = self.resolve(name, config)?;
-        let meta = TableMeta { columns, comment, view: Some(view), ..TableMeta::new() };
-        match self.target(name, config)? {
+    /// A view of the session, or one that stays in the warehouse.
+    fn create_view(&self, create: CreateView, text: &str, config: &Config) -> Result<OutcomeKind> {
+        let CreateView { name, temporary, columns, comment, query, text: own, if_not_exists, or_replace } = create;
+        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        // A view that cannot be planned is refused now, not when it is used.
+        let mut described = self.view_columns(&query, &names, text, config)?;
+        for (column, (_, comment)) in described.iter_mut().zip(columns) {
+            column.comment = comment;
+        }
+        if temporary {
+            if name.database.is_some() {
+                return Err(Error::sql("a temporary view has no database"));
+            }
+            if self.may_create("view", &name.table, if_not_exists, or_replace)? {
+                self.engine.catalog().register_view(&name.table, View { query: own, columns: names, database: None });
+            }
+            return done();
+        }
+        let (database, table) = self.resolve(&name, config)?;
+        let view = ViewMeta { query: own, columns: names, database: config.database.clone() };
+        let meta = TableMeta { columns: described, comment, view: Some(view), ..TableMeta::new() };
+        match self.target(&name, config)? {
             None => self.create_entry(&database, &table, &meta, config)?,
             Some(known) if or_replace && known.meta.view.is_some() => {
                 let meta = TableMeta { version: known.meta.version, created_ms: known.meta.created_ms, ..meta };

@@ -34,7 +34,7 @@ mod walk;
 pub use arithmetic::{ArithmeticFunctions, SparkArithmetic};
 pub use bind::{Bound, Parameters, bind};
 pub use copy::{CopyStatement, CopyTarget};
-pub use ddl::{Alteration, ColumnDefinition, CreateTable, Ddl, Insert, PartitionSpec, TableName};
+pub use ddl::{Alteration, ColumnDefinition, CreateTable, CreateView, Ddl, Insert, PartitionSpec, TableName};
 pub use parse::{Command, ExplainMode, Parsed, parse};
 pub use provider::FunctionRegistry;
 pub use sqlparser::ast;

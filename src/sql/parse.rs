@@ -13,7 +13,7 @@ use super::source::{At, Source};
 use super::walk::walk_statement_mut;
 use crate::config::{Config, DoubleQuotes};
 use crate::error::{Error, Result};
-use sqlparser::ast::{BinaryOperator, Expr, Query, Spanned, Statement, VisitorMut};
+use sqlparser::ast::{BinaryOperator, Expr, Query, Statement, VisitorMut};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use std::ops::ControlFlow;
@@ -356,19 +356,5 @@ fn balance(expr: &mut Expr) {
     }
     if let Some(balanced) = terms.pop() {
         *expr = balanced;
-    }
-}
-
-impl Parsed {
-    /// Where a query starts inside the statement, as a byte of the statement's text.
-    pub(super) fn offset_of(&self, query: &sqlparser::ast::Query) -> Option<usize> {
-        let start = query.span().start;
-        let first = self.span.start;
-        if start.line < first.line || start.line == 0 {
-            return None;
-        }
-        // Positions relative to the statement: only its first line starts at a column of its own.
-        let column = if start.line == first.line { start.column.checked_sub(first.column)? + 1 } else { start.column };
-        Some(Source::new(&self.text).offset(Location::new(start.line - first.line + 1, column)))
     }
 }

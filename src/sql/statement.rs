@@ -1,7 +1,7 @@
 //! Which kind of request a statement is. What is none of ours is refused by its first words.
 
 use super::copy::CopyTarget;
-use super::ddl::{Ddl, TableName};
+use super::ddl::Ddl;
 use super::guard;
 use super::parse::{Command, ExplainMode, Parsed};
 use super::source::At;
@@ -38,25 +38,6 @@ pub enum Request {
         /// Keep the table that has the name.
         if_not_exists: bool,
         /// Replace the table that has the name.
-        or_replace: bool,
-    },
-    /// A name for a query.
-    CreateView {
-        /// Its name, in lower case.
-        name: TableName,
-        /// Whether it ends with the session instead of staying in the warehouse.
-        temporary: bool,
-        /// What the user says of it.
-        comment: Option<String>,
-        /// Names of its columns; empty: those of the query.
-        columns: Vec<String>,
-        /// The query, to check it before it gets its name.
-        query: Box<Query>,
-        /// The text of the query, to be parsed again at each use.
-        text: String,
-        /// Keep the view that has the name.
-        if_not_exists: bool,
-        /// Replace the view that has the name.
         or_replace: bool,
     },
     /// Changes a setting.
@@ -100,6 +81,7 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
             Command::Ddl(ddl) => {
                 let query = match ddl.as_ref() {
                     Ddl::CreateTable(create) => create.query.as_ref(),
+                    Ddl::CreateView(create) => Some(&create.query),
                     Ddl::Insert(insert) => Some(&insert.query),
                     _ => None,
                 };
@@ -122,7 +104,6 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
                 Ok(Request::Query(query.clone()))
             }
             Statement::CreateTable(create) => create_table(create, &parsed),
-            Statement::CreateView(create) => create_view(create, &parsed, text),
             Statement::ShowVariable { variable } => {
                 let name: Vec<&str> = variable.iter().map(|ident| ident.value.as_str()).collect();
                 let name = name.join(".");
@@ -200,61 +181,6 @@ fn create_table(create: &CreateTable, parsed: &Parsed) -> Result<Request> {
         if_not_exists: create.if_not_exists,
         or_replace: create.or_replace,
     })
-}
-
-fn create_view(create: &CreateView, parsed: &Parsed, text: &str) -> Result<Request> {
-    let CreateView {
-        or_alter,
-        or_replace,
-        materialized,
-        secure,
-        name,
-        name_before_not_exists: _,
-        columns,
-        query,
-        options,
-        cluster_by,
-        comment,
-        with_no_schema_binding,
-        if_not_exists,
-        temporary,
-        copy_grants,
-        to,
-        params,
-    } = create;
-    let plain = !*or_alter && !*materialized && !*secure && !*with_no_schema_binding && !*copy_grants;
-    let plain = plain && *options == CreateTableOptions::None && cluster_by.is_empty();
-    if !plain || to.is_some() || params.is_some() {
-        return Err(Error::unsupported("an option of CREATE VIEW").at_span(parsed.span));
-    }
-    if let Some(column) = columns.iter().find(|column| column.data_type.is_some() || column.options.is_some()) {
-        return Err(Error::unsupported("a type or comment of a view's column").at_span(column.name.span));
-    }
-    guard::check(query, text)?;
-    let body = parsed.offset_of(query).and_then(|start| parsed.text.get(start..));
-    let Some(body) = body else {
-        return Err(Error::internal("the query of a view has no position").at_span(parsed.span));
-    };
-    Ok(Request::CreateView {
-        name: view_name(name)?,
-        temporary: *temporary,
-        comment: comment.clone(),
-        columns: columns.iter().map(|column| column.name.value.clone()).collect(),
-        query: query.clone(),
-        text: body.to_owned(),
-        if_not_exists: *if_not_exists,
-        or_replace: *or_replace,
-    })
-}
-
-/// A name with or without database.
-fn view_name(name: &ObjectName) -> Result<TableName> {
-    let parts: Vec<&str> = name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.as_str())).collect();
-    match parts.as_slice() {
-        [table] => Ok(TableName { database: None, table: (*table).to_owned() }),
-        [database, table] => Ok(TableName { database: Some((*database).to_owned()), table: (*table).to_owned() }),
-        _ => Err(Error::unsupported(format!("the name {name}")).at_span(name.span())),
-    }
 }
 
 /// A name without database, or with `default`.

@@ -385,12 +385,14 @@ fn statements_find_their_way() {
         let Request::CreateExternalTable { name, location, if_not_exists, or_replace } = routed(text) else { panic!("{text}") };
         assert_eq!((name.as_str(), location.as_str(), if_not_exists, or_replace), ("orders", "/data/Orders", true, false));
     }
-    let Request::CreateView { name, columns, text, or_replace, .. } =
-        routed("CREATE OR REPLACE TEMPORARY VIEW V (x) AS\n  SELECT a FROM t WHERE s = 'it\\'s'")
+    let Ddl::CreateView(create) =
+        ddl("CREATE OR REPLACE TEMPORARY VIEW V (X COMMENT 'c') COMMENT 'v' AS\n  SELECT a FROM t WHERE s = 'it\\'s'")
     else {
         panic!()
     };
-    assert_eq!((name.table.as_str(), columns, or_replace), ("v", vec!["x".to_owned()], true));
+    let CreateView { name, columns, text, or_replace, temporary, .. } = *create;
+    assert_eq!((name.table.as_str(), or_replace, temporary), ("v", true, true));
+    assert_eq!(columns, [("X".to_owned(), Some("c".to_owned()))]);
     assert_eq!(text, "SELECT a FROM t WHERE s = 'it\\'s'");
 }
 

@@ -7,9 +7,11 @@
 mod insert;
 mod show;
 mod table;
+mod view;
 
 pub use insert::Insert;
 pub use table::{Alteration, ColumnDefinition, CreateTable};
+pub use view::CreateView;
 
 use super::cursor::Cursor;
 use super::source::{At, Source};
@@ -41,6 +43,8 @@ pub enum Ddl {
     Use { name: String },
     /// `CREATE TABLE`.
     CreateTable(Box<CreateTable>),
+    /// `CREATE VIEW`.
+    CreateView(Box<CreateView>),
     /// `DROP TABLE`, or `DROP VIEW`.
     Drop { name: TableName, view: bool, if_exists: bool },
     /// `ALTER TABLE`, or `ALTER VIEW`.
@@ -103,14 +107,22 @@ impl Reader<'_> {
         if self.cursor.word("database") || self.cursor.word("schema") {
             return self.create_database().map(Some);
         }
-        if self.cursor.words(&["or", "replace", "table"]) {
-            return Err(Error::unsupported("CREATE OR REPLACE TABLE").at_span(self.cursor.span()));
+        let or_replace = self.cursor.words(&["or", "replace"]);
+        if self.cursor.words(&["global", "temporary"]) {
+            return Err(Error::unsupported("GLOBAL TEMPORARY").at_span(self.cursor.span()).with_hint("CREATE TEMPORARY VIEW"));
         }
-        if self.cursor.words(&["temporary", "table"]) || self.cursor.words(&["global", "temporary"]) {
+        let temporary = self.cursor.word("temporary") || self.cursor.word("temp");
+        if self.cursor.word("view") {
+            return self.create_view(or_replace, temporary).map(Some);
+        }
+        if temporary {
             return Err(Error::unsupported("a temporary table").at_span(self.cursor.span()).with_hint("CREATE TEMPORARY VIEW"));
         }
         let external = self.cursor.word("external");
-        if !self.cursor.word("table") {
+        if or_replace && !external {
+            return Err(Error::unsupported("CREATE OR REPLACE TABLE").at_span(self.cursor.span()));
+        }
+        if or_replace || !self.cursor.word("table") {
             return Ok(None);
         }
         self.create_table(external)
