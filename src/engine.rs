@@ -6,6 +6,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::exec::MemoryBudget;
 use crate::exec::scheduler::Scheduler;
+use crate::layout::Declaration;
 use crate::session::Session;
 use crate::sql::{ArithmeticFunctions, FunctionRegistry, Parameters, SparkArithmetic};
 use crate::stream::ResultStream;
@@ -112,6 +113,13 @@ impl Engine {
     /// Names a file, a directory or a glob of Parquet files as a table.
     pub fn register_path(&self, name: &str, path: &str) -> Result<()> {
         self.0.catalog.register(name, open(&self.0.disk, path)?);
+        Ok(())
+    }
+
+    /// The same, of files that a declaration says more about.
+    pub(crate) fn register_declared(&self, name: &str, path: &str, declaration: Declaration) -> Result<()> {
+        output::settle(&self.0.disk, Path::new(path))?;
+        self.0.catalog.register(name, FileTable::open_declared(path, declaration)?);
         Ok(())
     }
 

@@ -14,17 +14,19 @@ mod output_tests;
 mod show;
 mod target;
 
+use crate::catalog::{FileTable, Found};
 use crate::config::{Config, JoinStrategy};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::exec::{CancelFlag, PlanRef, QueryContext, spill::SpillDirectory};
 use crate::join::Strategy;
 use crate::sql::{self, ExplainMode, Parameters, Parsed, Request, ast};
-use crate::stream::{CancelHandle, ResultStream, text_stream};
+use crate::stream::{CancelHandle, ResultStream, table_stream, text_stream};
 use crate::{explain, optimizer, planner};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_expr::LogicalPlan;
 use parking_lot::Mutex;
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -159,9 +161,9 @@ impl Session {
                 let planned = self.plan(&query, parameters, text, &config)?;
                 self.copy(planned, &target, &config)
             }
-            Request::CreateExternalTable { name, location, if_not_exists, or_replace } => {
+            Request::CreateExternalTable { name, location, declaration, if_not_exists, or_replace } => {
                 if self.may_create("table", &name, if_not_exists, or_replace)? {
-                    self.engine.register_path(&name, &location)?;
+                    self.engine.register_declared(&name, &location, declaration)?;
                 }
                 Ok(OutcomeKind::Done(format!("table {name} created")))
             }
@@ -182,6 +184,20 @@ impl Session {
             Request::ShowSettings { name: None } => {
                 let lines: Vec<String> = config.entries().map(|(setting, value)| format!("{} = {value}", setting.name)).collect();
                 self.lines("setting", lines.join("\n"))
+            }
+            Request::ShowLayout { table, is_path } => {
+                let catalog = self.engine.catalog();
+                let found =
+                    if is_path { Some(Found::Table(catalog.open(&table)?)) } else { catalog.lookup(&config, None, &table)? };
+                let Some(Found::Table(table)) = found else { return Err(Error::sql(format!("unknown table '{table}'"))) };
+                let any: Arc<dyn Any + Send + Sync> = table.clone();
+                let Ok(files) = Arc::downcast::<FileTable>(any) else {
+                    return Err(Error::unsupported(format!("SHOW LAYOUT of {}, which is not made of files,", table.describe())));
+                };
+                let facts = files.layout_facts().into_iter();
+                let rows = facts.map(|fact| vec![fact.fact, fact.columns, fact.evidence.to_string(), fact.source]);
+                let titles = ["fact", "columns", "evidence", "source"];
+                Ok(OutcomeKind::Rows(table_stream(&titles, rows.collect(), self.engine.scheduler())?))
             }
             Request::DescribeFiles { path } => {
                 let table = self.engine.catalog().open(&path)?;

@@ -132,25 +132,25 @@ impl CancelHandle {
     }
 }
 
-/// Rows of text as a result.
-pub(crate) fn rows_stream(titles: &[&str], rows: Vec<Vec<Option<String>>>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
-    let schema =
-        Arc::new(Schema::new(titles.iter().map(|title| Field::new(*title, DataType::Utf8View, true)).collect::<Vec<_>>()));
-    let column =
-        |at: usize| -> ArrayRef { Arc::new(StringViewArray::from_iter(rows.iter().map(|row| row.get(at).cloned().flatten()))) };
-    let arrays = (0..titles.len()).map(column).collect();
-    stream_of(schema, arrays, rows.len(), scheduler)
-}
-
 /// Lines of text as a result of one column.
 pub(crate) fn text_stream(title: &str, lines: Vec<String>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
-    let schema = Arc::new(Schema::new(vec![Field::new(title, DataType::Utf8View, false)]));
-    let rows = lines.len();
-    let array: ArrayRef = Arc::new(StringViewArray::from_iter_values(lines));
-    stream_of(schema, vec![array], rows, scheduler)
+    table_stream(&[title], lines.into_iter().map(|line| vec![line]).collect(), scheduler)
 }
 
-fn stream_of(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: usize, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
+/// Rows of text, one for each of `titles`.
+pub(crate) fn table_stream(titles: &[&str], lines: Vec<Vec<String>>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
+    rows_stream(titles, lines.into_iter().map(|line| line.into_iter().map(Some).collect()).collect(), scheduler)
+}
+
+/// Rows of text and NULLs, one for each of `titles`.
+pub(crate) fn rows_stream(titles: &[&str], lines: Vec<Vec<Option<String>>>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
+    let fields: Vec<Field> = titles.iter().map(|title| Field::new(*title, DataType::Utf8View, true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let rows = lines.len();
+    let column = |at: usize| -> ArrayRef {
+        Arc::new(StringViewArray::from_iter(lines.iter().map(|line| line.get(at).and_then(Option::as_deref))))
+    };
+    let arrays = (0..titles.len()).map(column).collect();
     let plan: PlanRef = Arc::new(ValuesNode::new(schema.clone(), vec![Chunk::from_arrays(arrays, rows)]));
     let query = Arc::new(QueryContext {
         threads: 1,

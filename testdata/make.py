@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes parts of testdata/: make.py queries|answers|hive|odd. Called by make.sh, which makes the environments.
+"""Writes parts of testdata/: make.py queries|answers|hive|odd|layout. Called by make.sh, which makes the environments.
 
 queries  TPC-H's 22 texts, Q11's fraction for scale 0.01
 answers  DuckDB's answers to them as CSV; NULL is written as NULL, floats in full
 hive     partitioned tables as Hive leaves them: escapes, a NULL partition, files to be ignored
 odd      small files that are unusual in one way each
+layout   the same keys laid out in several ways; the folders spark_* there are written by Spark itself (spark.sql)
 """
 import csv, datetime, decimal, glob, math, os, shutil, sys
 
@@ -67,6 +68,53 @@ def hive():
     for number, kind in enumerate(["click", "a%2Fb", "50%25 off", "__HIVE_DEFAULT_PARTITION__"]):
         table = pa.table({"id": pa.array([number * 2, number * 2 + 1], pa.int32())})
         write(table, f"{root}/kind={kind}/part-00000.parquet")
+
+
+def layout():
+    import pyarrow as pa, pyarrow.parquet as pq, random
+
+    root = f"{HERE}/layout"
+    os.makedirs(root, exist_ok=True)
+    random.seed(7)
+    ascending = [pq.SortingColumn(0)]
+
+    def table(keys):
+        return pa.table({"k": pa.array(keys, pa.int64()), "v": pa.array([f"v{k % 13}" if k is not None else None for k in keys])})
+
+    keys = [i // 2 for i in range(2000)]
+    # In key order, and said to be.
+    pq.write_table(table(keys), f"{root}/sorted.parquet", row_group_size=100, sorting_columns=ascending)
+    # The same keys, in row groups that do not line up with those of the file above.
+    pq.write_table(table([i * 3 for i in range(400)]), f"{root}/straddling.parquet", row_group_size=37)
+    # Row groups do not overlap but are shuffled inside.
+    disjoint = []
+    for start in range(0, 2000, 100):
+        group = keys[start : start + 100]
+        random.shuffle(group)
+        disjoint += group
+    pq.write_table(table(disjoint), f"{root}/disjoint.parquet", row_group_size=100)
+    # The same file, which says that it is sorted.
+    pq.write_table(table(disjoint), f"{root}/false_order.parquet", row_group_size=100, sorting_columns=ascending)
+    shuffled = keys[:]
+    random.shuffle(shuffled)
+    pq.write_table(table(shuffled), f"{root}/heap.parquet", row_group_size=100)
+    # In key order with NULLs in some row groups.
+    some = [None if i % 150 == 7 else i // 2 for i in range(2000)]
+    pq.write_table(table(some), f"{root}/nulls.parquet", row_group_size=100)
+    # Spark's buckets with the numbers of two files exchanged.
+    false = fresh(f"{root}/false_buckets")
+    for path in sorted(glob.glob(f"{root}/spark_orders/*.parquet")):
+        name = os.path.basename(path)
+        other = name.replace("_00001.", "_00002.") if "_00001." in name else name.replace("_00002.", "_00001.")
+        shutil.copy(path, f"{false}/{other}")
+    # Two Hive-partitioned tables on the same column.
+    for name, count in (("by_day", 5), ("by_day_too", 7)):
+        folder = fresh(f"{root}/{name}")
+        for day in range(count):
+            rows = range(day * 10, day * 10 + 4)
+            part = pa.table({"n": pa.array(rows, pa.int32())})
+            os.makedirs(f"{folder}/day=2024-01-{day + 1:02}")
+            pq.write_table(part, f"{folder}/day=2024-01-{day + 1:02}/part-0.parquet")
 
 
 def odd():
@@ -152,4 +200,4 @@ def write(table, path, **options):
 
 
 if __name__ == "__main__":
-    {"queries": queries, "answers": answers, "hive": hive, "odd": odd}[sys.argv[1]]()
+    {"queries": queries, "answers": answers, "hive": hive, "odd": odd, "layout": layout}[sys.argv[1]]()

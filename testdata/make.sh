@@ -19,4 +19,6 @@ mkdir -p "$env"
 "$env/peers/bin/python" testdata/make.py answers
 "$env/peers/bin/python" testdata/make.py hive
 "$env/peers/bin/python" testdata/make.py odd
+# The folders testdata/layout/spark_* are what Spark 4.3 leaves of testdata/spark.sql in its warehouse.
+"$env/peers/bin/python" testdata/make.py layout
 du -sh testdata

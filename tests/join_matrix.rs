@@ -2,8 +2,9 @@
 //!
 //! A case is drawn from a seed: kind, residual, key types, NULLs, duplicates, which side is smaller,
 //! chunk size, threads, spilling, hashing. A failure prints its seed; run one case alone with
-//! `JOIN_CASE=<seed> cargo test --test join_matrix`.
+//! `JOIN_CASE=<seed> cargo test --test join_matrix`, and a long run with `JOIN_CASES=20000`.
 
+use datafusion_common::ScalarValue;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use skep::Result;
@@ -12,7 +13,7 @@ use skep::arrow::array::{
     StringViewArray,
 };
 use skep::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use skep::column::{Chunk, Column};
+use skep::column::{Chunk, Column, DictColumn, Dictionary};
 use skep::exec::result::ResultQueue;
 use skep::exec::scheduler::Scheduler;
 use skep::exec::spill::SpillDirectory;
@@ -21,7 +22,8 @@ use skep::exec::{
     TaskContext,
 };
 use skep::expr::{ExprRef, VectorExpr};
-use skep::join::{JoinKey, JoinKind, JoinRequest, RuntimeFilter, Strategy, choose, plan, reference};
+use skep::join::{HotKey, JoinKey, JoinKind, JoinRequest, RuntimeFilter, Strategy, choose, plan, reference};
+use skep::layout::Evidence;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -67,7 +69,23 @@ impl PlanNode for Given {
 }
 
 fn given(batch: &RecordBatch, chunk_rows: usize, estimated_rows: f64) -> PlanRef {
+    given_as(batch, chunk_rows, estimated_rows, false)
+}
+
+/// Every column as codes into one dictionary whose values repeat, and where NULL is a code's value.
+fn coded(chunk: Chunk) -> Chunk {
+    let rows = chunk.rows();
+    let code = |column: &Column| {
+        let values = column.flat().unwrap();
+        let codes: Vec<u32> = (0..rows as u32).collect();
+        Column::Dict(DictColumn::new(codes.into(), Arc::new(Dictionary::new(values))))
+    };
+    Chunk::new(chunk.columns().iter().map(code).collect(), rows)
+}
+
+fn given_as(batch: &RecordBatch, chunk_rows: usize, estimated_rows: f64, as_codes: bool) -> PlanRef {
     let whole = Chunk::from_batch(batch).unwrap();
+    let whole = if as_codes { coded(whole) } else { whole };
     let step = chunk_rows.max(1);
     let chunks = (0..whole.rows()).step_by(step).map(|at| whole.slice(at, step.min(whole.rows() - at)).unwrap());
     Arc::new(Given { info: NodeInfo::new(batch.schema(), estimated_rows), chunks: chunks.collect() })
@@ -170,6 +188,10 @@ struct Case {
     always_spill: bool,
     constant_hash: bool,
     memory: usize,
+    /// Some keys are said to be hot.
+    declared: bool,
+    /// Left or right columns come as codes.
+    coded: (bool, bool),
 }
 
 fn table(random: &mut StdRng, case: &Case, rows: usize) -> RecordBatch {
@@ -229,10 +251,9 @@ fn sorted(rows: impl IntoIterator<Item = reference::Row>) -> Vec<String> {
 fn draw(seed: u64) -> (Case, StdRng) {
     let mut random = StdRng::seed_from_u64(seed);
     let kind = JoinKind::ALL[random.random_range(0..10)];
-    let strategies = [Strategy::BroadcastHash, Strategy::PartitionedHash, Strategy::SortMerge, Strategy::NestedLoop];
     let mut case = Case {
         kind,
-        strategy: strategies[random.random_range(0..4)],
+        strategy: Strategy::ALL[random.random_range(0..5)],
         form: random.random_range(0..KEY_FORMS),
         residual: random.random_bool(0.4),
         null_aware: false,
@@ -246,6 +267,8 @@ fn draw(seed: u64) -> (Case, StdRng) {
         always_spill: random.random_bool(0.35),
         constant_hash: random.random_bool(0.25),
         memory: if random.random_bool(0.15) { 20_000 } else { 1 << 30 },
+        declared: random.random_bool(0.3),
+        coded: (random.random_bool(0.3), random.random_bool(0.3)),
     };
     use JoinKind::*;
     if matches!(kind, LeftAnti | RightAnti | LeftMark | RightMark) && random.random_bool(0.5) {
@@ -277,6 +300,12 @@ fn run(seed: u64, schedulers: &[Arc<Scheduler>]) -> Vec<String> {
         JoinKey { left: column(&left), right: column(&right), null_equals: case.null_equals && at == 0 }
     };
     let keys: Vec<JoinKey> = (0..width - 2).map(key).collect();
+    // Keys of some left rows, NULLs and all.
+    let declared = |row: usize| {
+        let values = (0..width - 2).map(|at| ScalarValue::try_from_array(left.column(at), row).unwrap());
+        HotKey { values: values.collect(), evidence: Evidence::Declared }
+    };
+    let hot_keys = if case.declared { (0..left.num_rows().min(3)).map(declared).collect() } else { Vec::new() };
     let residual: Option<ExprRef> = case.residual.then(|| Arc::new(Less(width - 2, width * 2 - 2)) as ExprRef);
     let expected = reference::join(case.kind, &left, &right, &keys, residual.as_ref(), case.null_aware).unwrap();
     let schema = output_schema(case.kind, &left.schema(), &right.schema());
@@ -284,8 +313,8 @@ fn run(seed: u64, schedulers: &[Arc<Scheduler>]) -> Vec<String> {
     let (left_rows, right_rows) = if case.build_left { (few, many) } else { (many, few) };
     let request = JoinRequest {
         kind: case.kind,
-        left: given(&left, case.chunk_rows, left_rows),
-        right: given(&right, case.chunk_rows, right_rows),
+        left: given_as(&left, case.chunk_rows, left_rows, case.coded.0),
+        right: given_as(&right, case.chunk_rows, right_rows, case.coded.1),
         keys,
         residual,
         null_aware: case.null_aware,
@@ -293,11 +322,13 @@ fn run(seed: u64, schedulers: &[Arc<Scheduler>]) -> Vec<String> {
         estimated_rows: 1.0,
         left_filters: Vec::new(),
         right_filters: Vec::new(),
+        hot_keys,
         forced: Some(case.strategy),
         memory_limit: 1 << 30,
         threads: case.threads,
     };
     let node = plan(request).unwrap();
+    let metrics = node.info().metrics.clone();
     let query = QueryContext {
         constant_hash: case.constant_hash,
         always_spill: case.always_spill,
@@ -328,7 +359,9 @@ fn run(seed: u64, schedulers: &[Arc<Scheduler>]) -> Vec<String> {
             expected.len()
         );
     }
-    let notes = node.info().metrics.notes();
+    let mut notes = metrics.notes();
+    let met = metrics.named().into_iter().filter(|(.., value)| *value > 0);
+    notes.extend(met.map(|(name, ..)| format!("{}: {name}", case.strategy.name())));
     drop(node);
     assert_eq!(query.memory.used(), 0, "seed {seed}: memory is not given back: {case:?}");
     notes
@@ -343,18 +376,30 @@ fn every_strategy_agrees_with_the_reference() {
     let start = Instant::now();
     let mut cases = 0;
     let mut notes: HashMap<String, usize> = HashMap::new();
-    for seed in 0..1200 {
+    let wanted = std::env::var("JOIN_CASES").ok().and_then(|cases| cases.parse().ok());
+    for seed in 0..wanted.unwrap_or(1200) {
         run(seed, &schedulers).into_iter().for_each(|note| *notes.entry(note).or_default() += 1);
         cases += 1;
         // A slow machine checks fewer cases rather than none.
-        if start.elapsed() > Duration::from_secs(55) {
+        if wanted.is_none() && start.elapsed() > Duration::from_secs(55) {
             break;
         }
     }
     println!("{cases} cases, seeds 0..{cases}, in {:?}", start.elapsed());
     println!("{notes:#?}");
     assert!(cases >= 200, "only {cases} cases in time");
-    for met in ["partitions went to disk", "joined block by block", "runs went to disk"] {
+    for met in [
+        "partitions went to disk",
+        "joined block by block",
+        "runs went to disk",
+        "each gets a partition of its own",
+        "joined by slices",
+        "fewer and were built instead",
+        "skew_aware: hot keys",
+        "skew_aware: hot build rows",
+        "skew_aware: slices",
+        "broadcast_hash: slices",
+    ] {
         assert!(notes.keys().any(|note| note.contains(met)), "no case has met: {met}");
     }
 }
@@ -377,6 +422,7 @@ fn request(kind: JoinKind, left: &RecordBatch, right: &RecordBatch, forced: Opti
         estimated_rows: 1.0,
         left_filters: Vec::new(),
         right_filters: Vec::new(),
+        hot_keys: Vec::new(),
         forced,
         memory_limit: 1 << 30,
         threads: 2,
@@ -386,12 +432,13 @@ fn request(kind: JoinKind, left: &RecordBatch, right: &RecordBatch, forced: Opti
 #[test]
 fn forcing_what_cannot_be_done_says_why() {
     let (left, right) = (numbers(0, 10), numbers(0, 3));
-    let error = plan(request(JoinKind::Inner, &left, &right, Some(Strategy::SkewAware))).unwrap_err();
-    assert!(error.message().contains("not built yet"), "{error}");
-    let mut cross = request(JoinKind::Inner, &left, &right, Some(Strategy::SortMerge));
+    let mut cross = request(JoinKind::Inner, &left, &right, None);
     cross.keys.clear();
-    let error = plan(cross.clone()).unwrap_err();
-    assert!(error.message().contains("no equality"), "{error}");
+    for strategy in [Strategy::SortMerge, Strategy::SkewAware, Strategy::BroadcastHash, Strategy::PartitionedHash] {
+        cross.forced = Some(strategy);
+        let error = plan(cross.clone()).unwrap_err();
+        assert!(error.message().contains("no equality"), "{error}");
+    }
     cross.forced = None;
     assert_eq!(choose(&cross).unwrap().strategy, Strategy::NestedLoop);
     let choice = choose(&request(JoinKind::Inner, &left, &right, None)).unwrap();
@@ -440,6 +487,10 @@ fn a_built_side_tells_the_scan_what_can_match() {
     }
 }
 
+fn figure(node: &PlanRef, name: &str) -> u64 {
+    node.info().metrics.named().into_iter().find(|(known, ..)| *known == name).map_or(0, |(.., value)| value)
+}
+
 /// A key that all rows share: long enough to be handed over between workers, several times.
 #[test]
 fn a_hot_key_is_shared_by_the_workers() {
@@ -449,7 +500,7 @@ fn a_hot_key_is_shared_by_the_workers() {
     let hot = RecordBatch::try_from_iter([("k", column(vec![7; n])), ("v", values)]).unwrap();
     let smaller = n * (n - 1) / 2;
     let scheduler = Scheduler::new(2).unwrap();
-    for strategy in [Strategy::BroadcastHash, Strategy::SortMerge, Strategy::NestedLoop] {
+    for strategy in [Strategy::BroadcastHash, Strategy::SortMerge, Strategy::SkewAware, Strategy::NestedLoop] {
         for (kind, with, without) in [
             (JoinKind::Inner, smaller, n * n),
             (JoinKind::Left, smaller + 1, n * n),
@@ -467,7 +518,63 @@ fn a_hot_key_is_shared_by_the_workers() {
                     rows += chunk.rows();
                 }
                 assert_eq!(rows, if residual { with } else { without }, "{strategy:?} {kind:?} residual {residual}");
+                if strategy == Strategy::SkewAware && (residual || !matches!(kind, JoinKind::RightSemi | JoinKind::LeftAnti)) {
+                    assert_eq!(figure(&node, "hot keys"), 1);
+                    assert_eq!(figure(&node, "hot build rows"), n as u64);
+                    assert!(figure(&node, "slices") > 0, "{kind:?} residual {residual}");
+                }
             }
         }
+    }
+}
+
+/// A key that is hot on both sides and does not fit: block by block, each block's pairs shared.
+#[test]
+fn a_hot_key_larger_than_memory_is_joined_block_by_block() {
+    let column = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
+    let n = 3000;
+    let side = |hot: i64| {
+        let keys = (0..n).map(|row| if row % 3 == 0 { hot } else { row });
+        RecordBatch::try_from_iter([("k", column(keys.collect())), ("v", column((0..n).collect()))]).unwrap()
+    };
+    let (left, right) = (side(-7), side(-7));
+    let (hot, single) = (1000_usize, 2000_usize);
+    let scheduler = Scheduler::new(2).unwrap();
+    for strategy in [Strategy::SkewAware, Strategy::PartitionedHash] {
+        for (kind, expected) in [(JoinKind::Inner, hot * hot + single), (JoinKind::LeftSemi, 3000), (JoinKind::RightAnti, 0)] {
+            let mut request = request(kind, &left, &right, Some(strategy));
+            request.left = given(&left, 512, n as f64);
+            request.right = given(&right, 512, n as f64);
+            let node = plan(request).unwrap();
+            let query = QueryContext { always_spill: true, ..context(2, 512, 1 << 30) };
+            let queue = start(&node, Arc::new(query), &scheduler);
+            let mut rows = 0;
+            while let Some(chunk) = queue.next().unwrap() {
+                rows += chunk.rows();
+            }
+            assert_eq!(rows, expected, "{strategy:?} {kind:?}");
+            let notes = node.info().metrics.notes();
+            assert_eq!(figure(&node, "hot keys"), 1, "{strategy:?} {kind:?} {notes:?}");
+            assert!(notes.iter().any(|note| note.contains("block by block")), "{strategy:?} {kind:?} {notes:?}");
+        }
+    }
+}
+
+/// NULL is the commonest hot key: it is in no table and in no probed partition.
+#[test]
+fn null_keys_bypass_the_partitions() {
+    let keys = |every: i64| (0..2000_i64).map(|row| (row % every == 0).then_some(row)).collect::<Int64Array>();
+    let side = |every: i64| RecordBatch::try_from_iter([("k", Arc::new(keys(every)) as ArrayRef)]).unwrap();
+    let (left, right) = (side(10), side(20));
+    let scheduler = Scheduler::new(2).unwrap();
+    for (kind, expected) in [(JoinKind::Inner, 100), (JoinKind::Full, 2000 + 1900), (JoinKind::RightAnti, 1900)] {
+        let node = plan(request(kind, &left, &right, Some(Strategy::SkewAware))).unwrap();
+        let query = QueryContext { always_spill: true, ..context(2, 256, 1 << 30) };
+        let queue = start(&node, Arc::new(query), &scheduler);
+        let mut rows = 0;
+        while let Some(chunk) = queue.next().unwrap() {
+            rows += chunk.rows();
+        }
+        assert_eq!(rows, expected, "{kind:?}");
     }
 }

@@ -5,7 +5,9 @@ use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
-use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, Volatility};
+use datafusion_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, TypeSignature, Volatility,
+};
 use datafusion_functions_aggregate as theirs;
 use std::sync::Arc;
 
@@ -17,7 +19,16 @@ const DIGITS_MAX: u8 = 38;
 
 /// Every aggregate function, with Spark's result types.
 pub fn functions() -> Vec<Arc<AggregateUDF>> {
-    let ours = [Kind::Sum, Kind::Avg, Kind::CollectList, Kind::CollectSet, Kind::CountIf, Kind::Median];
+    let ours = [
+        Kind::Sum,
+        Kind::Avg,
+        Kind::CollectList,
+        Kind::CollectSet,
+        Kind::CountIf,
+        Kind::Median,
+        Kind::Grouping,
+        Kind::GroupingId,
+    ];
     let renamed = |function: Arc<AggregateUDF>, aliases: &'static [&'static str]| {
         Arc::new(function.as_ref().clone().with_aliases(aliases.iter().copied()))
     };
@@ -55,6 +66,10 @@ enum Kind {
     CountIf,
     /// Of doubles: DataFusion's, after a cast as in Spark.
     Median,
+    /// Whether a key is left out of the row's grouping set; the optimizer resolves it.
+    Grouping,
+    /// The same of all keys as one number.
+    GroupingId,
 }
 
 /// A function that exists for its name and types only.
@@ -68,14 +83,17 @@ struct Typed {
 impl Typed {
     fn new(kind: Kind) -> Self {
         let aliases: &[&str] = match kind {
-            Kind::Sum | Kind::CollectSet | Kind::CountIf | Kind::Median => &[],
+            Kind::Sum | Kind::CollectSet | Kind::CountIf | Kind::Median | Kind::Grouping | Kind::GroupingId => &[],
             Kind::Avg => &["mean"],
             Kind::CollectList => &["array_agg"],
         };
         let signature = match kind {
             Kind::Sum | Kind::Avg | Kind::Median => Signature::user_defined(Volatility::Immutable),
             Kind::CountIf => Signature::exact(vec![DataType::Boolean], Volatility::Immutable),
-            Kind::CollectList | Kind::CollectSet => Signature::any(1, Volatility::Immutable),
+            Kind::CollectList | Kind::CollectSet | Kind::Grouping => Signature::any(1, Volatility::Immutable),
+            Kind::GroupingId => {
+                Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Immutable)
+            }
         };
         Self { kind, signature, aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect() }
     }
@@ -90,6 +108,8 @@ impl AggregateUDFImpl for Typed {
             Kind::CollectSet => "collect_set",
             Kind::CountIf => "count_if",
             Kind::Median => "median",
+            Kind::Grouping => "grouping",
+            Kind::GroupingId => "grouping_id",
         }
     }
 
@@ -106,6 +126,11 @@ impl AggregateUDFImpl for Typed {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        match self.kind {
+            Kind::Grouping => return Ok(DataType::Int8),
+            Kind::GroupingId => return Ok(DataType::Int64),
+            _ => {}
+        }
         let [argument] = arguments else { return plan_err!("{} takes one argument", self.name()) };
         Ok(match (self.kind, argument) {
             (Kind::CollectList | Kind::CollectSet, item) => DataType::List(Arc::new(Field::new_list_field(item.clone(), true))),

@@ -222,18 +222,46 @@ impl Local {
                 state.update(&Groups::new(&ids, count, before), &columns)?;
             }
         }
-        self.window.0 += chunk.rows();
-        self.window.1 += count - before;
+        self.watch(chunk.rows(), count - before, task)
+    }
+
+    /// Gives the table up when it is large and new groups keep coming.
+    fn watch(&mut self, rows: usize, new: usize, task: &TaskContext) -> Result<()> {
+        self.window.0 += rows;
+        self.window.1 += new;
         if self.window.0 >= WINDOW_ROWS {
             self.new_share = self.window.1 as f64 / self.window.0 as f64;
             self.window = (0, 0);
         }
-        if count > self.groups_max && self.new_share >= NEW_SHARE && !total {
+        if self.table.len() > self.groups_max && self.new_share >= NEW_SHARE && !self.spec.is_total() {
             self.scatter()?;
             self.groups_max = GROUPS_SCATTERING;
             self.compact(task)?;
         }
         self.settle(task)
+    }
+
+    /// Takes rows of keys and states as an input.
+    pub(super) fn absorb_input(&mut self, chunk: &Chunk, keys: &[Column], states: &[Column], task: &TaskContext) -> Result<()> {
+        let before = self.table.len();
+        if !self.assign_codes(keys, chunk.rows())? {
+            self.assign(keys, chunk.rows())?;
+        }
+        let types = self.spec.partial.fields()[keys.len()..].iter().map(|field| field.data_type());
+        let states = states.iter().zip(types).map(|(state, data_type)| state.stored(data_type)).collect::<Result<Vec<_>>>()?;
+        self.merge_states(before, &states)?;
+        self.watch(chunk.rows(), self.table.len() - before, task)
+    }
+
+    /// Merges state columns into the groups that `self.ids` names.
+    fn merge_states(&mut self, before: usize, states: &[ArrayRef]) -> Result<()> {
+        let groups = Groups::new(&self.ids, self.table.len(), before);
+        let mut at = 0;
+        for (state, &columns) in self.slots.iter_mut().zip(&self.spec.state_columns) {
+            state.merge(&groups, &states[at..at + columns])?;
+            at += columns;
+        }
+        Ok(())
     }
 
     /// Takes groups that another table has drained.
@@ -242,12 +270,7 @@ impl Local {
         let before = self.table.len();
         let keys: Vec<Column> = partial.columns[..width].iter().cloned().map(Column::Flat).collect();
         self.assign(&keys, partial.rows)?;
-        let groups = Groups::new(&self.ids, self.table.len(), before);
-        let mut at = width;
-        for (state, &columns) in self.slots.iter_mut().zip(&self.spec.state_columns) {
-            state.merge(&groups, &partial.columns[at..at + columns])?;
-            at += columns;
-        }
+        self.merge_states(before, &partial.columns[width..])?;
         self.settle(task)
     }
 
@@ -466,6 +489,12 @@ impl Local {
     pub(super) fn absorb_table(&mut self, mut other: Local, task: &TaskContext) -> Result<()> {
         let (partial, _) = other.drain()?;
         self.absorb(&partial, task)
+    }
+
+    /// Keys and states, for another aggregation to go on with.
+    pub(super) fn finish_partial(&mut self) -> Result<Partial> {
+        let (partial, _) = self.drain()?;
+        Ok(Partial { columns: self.spec.normalised(&partial.columns)?, rows: partial.rows })
     }
 
     /// The result columns: keys, then calls.

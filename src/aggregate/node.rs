@@ -14,13 +14,13 @@ use super::choose::{AggregateRequest, Choice, choose};
 use super::local::{FANOUT, Local, Partial, Partition};
 use super::spec::Spec;
 use crate::column::Chunk;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exec::{
     Counter, Cursor, Flow, Job, NodeInfo, PipelineBuilder, PlanNode, PlanRef, QueryContext, Reservation, Sink, SinkTask, Source,
     Spillable, Step, Stream, TaskContext, Unit,
 };
 use crate::expr::ExprRef;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,23 @@ pub struct AggregateNode {
     spec: Arc<Spec>,
     info: NodeInfo,
     choice: Choice,
+    phase: Phase,
+}
+
+/// What goes in and comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Rows in, results out.
+    Whole,
+    /// Rows in, keys and states out.
+    Partial,
+    /// States in, results out.
+    Final {
+        /// Columns of the partial phase that stand before its states.
+        keys_before: usize,
+        /// Where the keys begin, behind the states.
+        keys_from: usize,
+    },
 }
 
 impl AggregateNode {
@@ -54,7 +71,34 @@ impl AggregateNode {
         let info = NodeInfo::new(schema, estimated_rows);
         let choice = choose(&AggregateRequest { input: &input, groups: &groups, estimated_rows });
         let spec = Arc::new(Spec::new(groups, &calls, &info.schema, &info.metrics)?);
-        Ok(Self { input, calls, spec, info, choice })
+        Ok(Self { input, calls, spec, info, choice, phase: Phase::Whole })
+    }
+
+    /// The first half of an aggregation: its output has the group columns, then what the calls'
+    /// states are made of, for [`AggregateNode::last_half`].
+    pub fn first_half(input: PlanRef, groups: Vec<ExprRef>, calls: Vec<AggregateCall>, estimated_rows: f64) -> Result<Self> {
+        let mut fields: Vec<FieldRef> = Vec::with_capacity(groups.len() + calls.len());
+        fields.extend(groups.iter().map(|group| Arc::new(Field::new(group.describe(), group.data_type().clone(), true))));
+        fields.extend(calls.iter().map(|call| call.field.clone()));
+        let mut node = Self::new(input, groups, calls, Arc::new(Schema::new(fields)), estimated_rows)?;
+        let width = node.spec.groups.len();
+        let states = node.spec.partial.fields()[width..].iter().cloned();
+        let fields: Vec<FieldRef> = node.info.schema.fields()[..width].iter().cloned().chain(states).collect();
+        node.info.schema = Arc::new(Schema::new(fields));
+        node.phase = Phase::Partial;
+        Ok(node)
+    }
+
+    /// The second half: `input` has the columns of `first` and behind them the keys to group by,
+    /// whose compiled form is `groups`; `schema` has those keys, then the calls.
+    pub fn last_half(first: &Self, input: PlanRef, groups: Vec<ExprRef>, schema: SchemaRef, estimated_rows: f64) -> Result<Self> {
+        let (keys_before, keys_from) = (first.spec.groups.len(), first.info.schema.fields().len());
+        if input.schema().fields().len() != keys_from + groups.len() {
+            return Err(Error::internal("the second half of an aggregation has other keys than its input"));
+        }
+        let mut node = Self::new(input, groups, first.calls.clone(), schema, estimated_rows)?;
+        node.phase = Phase::Final { keys_before, keys_from };
+        Ok(node)
     }
 }
 
@@ -64,7 +108,11 @@ impl PlanNode for AggregateNode {
     }
 
     fn name(&self) -> &'static str {
-        "HashAggregate"
+        match self.phase {
+            Phase::Whole => "HashAggregate",
+            Phase::Partial => "PartialAggregate",
+            Phase::Final { .. } => "FinalAggregate",
+        }
     }
 
     fn summary(&self) -> String {
@@ -90,6 +138,7 @@ impl PlanNode for AggregateNode {
         let metrics = &self.info.metrics;
         let shared = Arc::new(Shared {
             spec: self.spec.clone(),
+            phase: self.phase,
             cells: Mutex::default(),
             units: Mutex::default(),
             complete: AtomicBool::new(false),
@@ -104,6 +153,7 @@ impl PlanNode for AggregateNode {
 /// What the sink leaves to the source.
 struct Shared {
     spec: Arc<Spec>,
+    phase: Phase,
     cells: Mutex<Vec<Arc<Cell>>>,
     units: Mutex<Vec<Work>>,
     complete: AtomicBool,
@@ -219,7 +269,13 @@ impl SinkTask for AggregateTask {
     fn push(&mut self, chunk: Chunk, task: &TaskContext) -> Result<Flow> {
         let mut local = self.cell.local.lock();
         if let Some(local) = local.as_mut() {
-            local.update(&chunk, task)?;
+            match self.shared.phase {
+                Phase::Whole | Phase::Partial => local.update(&chunk, task)?,
+                Phase::Final { keys_before, keys_from } => {
+                    let (states, keys) = chunk.columns()[keys_before..].split_at(keys_from - keys_before);
+                    local.absorb_input(&chunk, keys, states, task)?;
+                }
+            }
             if self.cell.wanted.swap(false, Ordering::Relaxed) && local.spillable() > 0 {
                 local.spill(&task.query)?;
             }
@@ -289,7 +345,10 @@ impl MergeCursor {
             self.work.extend(units(local.take_partitions(), level, &task.query, &spec));
             return Ok(());
         }
-        let partial = local.finish()?;
+        let partial = match self.shared.phase {
+            Phase::Partial => local.finish_partial()?,
+            Phase::Whole | Phase::Final { .. } => local.finish()?,
+        };
         self.shared.groups.add(partial.rows as u64);
         self.shared.partitions.add(1);
         self.ready = Some((partial, 0, local));

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod escape;
+mod layout;
 mod listing;
 mod partition;
 mod schema;
@@ -11,12 +12,14 @@ mod tests;
 
 pub use bounds::{PageBounds, RowGroupBounds};
 pub use escape::{NULL_PARTITION, escape_partition, unescape_partition};
+pub use layout::{BucketState, TableBuckets, TableZones};
 pub(super) use listing::partition_directories;
 
 use super::{Table, TableStatistics};
 use crate::disk::{DirectoryLock, parent};
 use crate::error::{Error, Result};
 use crate::format::parquet::{FileId, Footer};
+use crate::layout::Declaration;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::ScalarValue;
 use std::any::Any;
@@ -35,6 +38,8 @@ pub struct FileTable {
     files: Vec<TableFile>,
     file_columns: usize,
     statistics: OnceLock<TableStatistics>,
+    declaration: Declaration,
+    found: layout::Found,
 }
 
 /// A file of a [`FileTable`].
@@ -80,12 +85,21 @@ impl FileTable {
         let footers = open_footers(&paths)?;
         let values = partition::declared(&listing, partitions)?;
         let merged = schema::declared(&paths, &footers, columns, partitions)?;
-        Ok(Self::assemble(path.display().to_string(), paths, footers, values, merged, partitions.len()))
+        let path = path.display().to_string();
+        Self::assemble(path, paths, footers, values, merged, partitions.len(), Declaration::default())
     }
 
     /// Opens the file, the directory (with all directories below it) or the files that match the
     /// glob. Reads the footers that are not known yet.
     pub fn open(path_or_glob: &str) -> Result<Arc<FileTable>> {
+        Self::open_declared(path_or_glob, Declaration::default())
+    }
+
+    /// The same, of files that a declaration says more about.
+    ///
+    /// # Errors
+    /// Also when the declaration names columns that the files have not.
+    pub fn open_declared(path_or_glob: &str, declaration: Declaration) -> Result<Arc<FileTable>> {
         // Whoever writes to the directory publishes under the exclusive lock. Without the right to
         // look into the directory above there is no lock, and nobody to write.
         let path = Path::new(path_or_glob);
@@ -96,7 +110,7 @@ impl FileTable {
         let partitions = partition::infer(&listing)?;
         let merged = schema::merge(&paths, &footers, &partitions.columns)?;
         let path = path_or_glob.to_string();
-        Ok(Self::assemble(path, paths, footers, partitions.values, merged, partitions.columns.len()))
+        Self::assemble(path, paths, footers, partitions.values, merged, partitions.columns.len(), declaration)
     }
 
     fn assemble(
@@ -106,20 +120,25 @@ impl FileTable {
         values: Vec<Vec<ScalarValue>>,
         merged: schema::Merged,
         partitions: usize,
-    ) -> Arc<FileTable> {
+        declaration: Declaration,
+    ) -> Result<Arc<FileTable>> {
         let mut files = Vec::with_capacity(paths.len());
         let parts = paths.into_iter().zip(footers).zip(values).zip(merged.file_columns);
         for (((path, (id, footer)), partition), columns) in parts {
             files.push(TableFile { path: path.into(), footer, partition, columns, id });
         }
-        Arc::new(FileTable {
+        let table = FileTable {
             path,
+            declaration,
+            found: layout::Found::new(merged.schema.fields().len()),
             file_columns: merged.schema.fields().len() - partitions,
             schema: merged.schema,
             display_names: merged.display_names,
             files,
             statistics: OnceLock::new(),
-        })
+        };
+        table.check_declaration()?;
+        Ok(Arc::new(table))
     }
 
     /// The files, by path.
@@ -150,6 +169,11 @@ impl FileTable {
 }
 
 impl TableFile {
+    /// Tells whether the file at the path is still this one.
+    pub fn id(&self) -> FileId {
+        self.id
+    }
+
     /// An error when the file is no longer the one that was opened.
     pub fn check_unchanged(&self) -> Result<()> {
         let unchanged = FileId::of(&self.path)? == self.id;

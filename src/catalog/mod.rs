@@ -8,7 +8,8 @@ mod warehouse;
 
 pub use catalog::{Catalog, Found, OpenFile, Settle, View, partitions, types};
 pub use files::{
-    ColumnOrigin, FileTable, NULL_PARTITION, PageBounds, RowGroupBounds, TableFile, escape_partition, unescape_partition,
+    BucketState, ColumnOrigin, FileTable, NULL_PARTITION, PageBounds, RowGroupBounds, TableBuckets, TableFile, TableZones,
+    escape_partition, unescape_partition,
 };
 pub use memory::MemoryTable;
 pub(crate) use warehouse::same_type;

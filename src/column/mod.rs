@@ -159,6 +159,28 @@ impl Column {
         Ok(scalar?)
     }
 
+    /// The value of one row, as an array of that row alone; nothing is copied.
+    pub fn row(&self, row: usize) -> Result<ArrayRef> {
+        Ok(match self {
+            Self::Flat(array) => array.slice(row, 1),
+            Self::Const(value, _) => value.clone(),
+            Self::Dict(dict) => match dict.code(row) {
+                Some(code) => dict.dictionary().values().slice(code as usize, 1),
+                None => new_null_array(self.data_type(), 1),
+            },
+            Self::Selected(selected) => match selected.flat.get() {
+                Some(flat) => flat.slice(row, 1),
+                None => {
+                    let indices = selected.selection.indices();
+                    match indices.is_valid(row) {
+                        true => selected.base.slice(indices.value(row) as usize, 1),
+                        false => new_null_array(self.data_type(), 1),
+                    }
+                }
+            },
+        })
+    }
+
     /// Bytes this column alone keeps alive, roughly: shared dictionaries are not counted.
     pub fn memory_size(&self) -> usize {
         match self {

@@ -56,6 +56,12 @@ pub trait Source: Send + Sync {
 pub trait Cursor: Send {
     /// The next rows: [`Step::Chunk`], [`Step::Yield`] or [`Step::Done`].
     fn next(&mut self, task: &TaskContext) -> Result<Step>;
+
+    /// Gives about half of what is still to come to another task. None when there is little left,
+    /// or it cannot be shared.
+    fn split(&mut self) -> Option<Box<dyn Cursor>> {
+        None
+    }
 }
 
 /// A streaming operator, shared by the tasks of its branch.
@@ -273,13 +279,18 @@ impl Chain {
         Ok(Self { source: cursor.map(|cursor| (cursor, source_metrics.clone())), links })
     }
 
-    /// The first operator with much output left gives half of it away, as a chain of its own that
+    /// The cursor, or the first operator with much output left, gives half of it away, as a chain of its own that
     /// runs through fresh states of the later operators.
     pub(super) fn split(
         &mut self,
         operators: &[(Arc<dyn Operator>, Arc<OperatorMetrics>)],
         task: &TaskContext,
     ) -> Result<Option<Chain>> {
+        if let Some((cursor, metrics)) = &mut self.source
+            && let Some(half) = cursor.split()
+        {
+            return Chain::new(Some(half), metrics, operators, task).map(Some);
+        }
         for at in 0..self.links.len() {
             let Some(half) = self.links[at].operator.split() else { continue };
             let mut links = vec![Link { operator: half, metrics: self.links[at].metrics.clone(), input_ended: true }];

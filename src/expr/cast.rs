@@ -130,9 +130,11 @@ struct Conversion<'a> {
 impl Conversion<'_> {
     fn error(&self, row: usize) -> Error {
         let value = text_of(self.array, row).unwrap_or_else(|_| "a value".to_owned());
-        let value = if is_text(self.array.data_type()) { format!("'{value}'") } else { value };
+        // A number or a time is understood always, so what fails is its size.
+        let (value, why) =
+            if is_text(self.array.data_type()) { (format!("'{value}'"), "") } else { (value, ": it is out of range") };
         let hint = "try_cast gives NULL instead of an error";
-        Error::value(format!("cannot cast {value} to {}", sql_type(self.to))).with_hint(hint)
+        Error::value(format!("cannot cast {value} to {}{why}", sql_type(self.to))).with_hint(hint)
     }
 
     /// Values of every row that is not NULL, and the NULLs of the result.

@@ -1,7 +1,7 @@
 //! Expressions without operands: columns, constants, values of subqueries.
 
 use super::slot::ScalarSlot;
-use super::vector::VectorExpr;
+use super::vector::{ExprRef, VectorExpr};
 use crate::column::{Chunk, Column, to_storage_type};
 use crate::error::{Error, Result};
 use arrow::array::{Array, ArrayRef};
@@ -49,6 +49,11 @@ impl VectorExpr for ColumnExpr {
     fn describe(&self) -> String {
         self.name.clone()
     }
+}
+
+/// Column `index` of the input, which has this SQL type.
+pub fn column(index: usize, data_type: DataType, nullable: bool, name: String) -> ExprRef {
+    Arc::new(ColumnExpr { index, data_type, nullable, name })
 }
 
 /// A constant.

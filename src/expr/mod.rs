@@ -33,6 +33,8 @@ mod text;
 mod vector;
 
 pub use compile::{Slots, compile};
+pub use leaf::column;
+pub use parse::{double_text, float32_text};
 pub use predicate::Predicate;
 pub use scan::scan_predicate;
 pub use slot::ScalarSlot;

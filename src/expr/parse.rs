@@ -159,12 +159,12 @@ pub(super) fn decimal(text: &str, scale: i32) -> Option<i128> {
 
 /// A double as Java prints it: the shortest digits that read back, plain between 10^-3 and 10^7,
 /// else with an exponent.
-pub(super) fn double_text(value: f64) -> String {
+pub fn double_text(value: f64) -> String {
     float_text(value, format!("{value:e}"))
 }
 
-/// The same for a float.
-pub(super) fn float32_text(value: f32) -> String {
+/// [`double_text`] of a FLOAT.
+pub fn float32_text(value: f32) -> String {
     float_text(f64::from(value), format!("{value:e}"))
 }
 

@@ -28,6 +28,17 @@ impl Assembler {
         Self { shape, residual, build_types: types(build), probe_types: types(probe) }
     }
 
+    /// The same join with build and probe in each other's place.
+    pub(super) fn reversed(&self) -> Self {
+        let Shape { pairs, probe, build, build_left, null_aware } = self.shape;
+        Self {
+            shape: Shape { pairs, probe: build, build: probe, build_left: !build_left, null_aware },
+            residual: self.residual.clone(),
+            build_types: self.probe_types.clone(),
+            probe_types: self.build_types.clone(),
+        }
+    }
+
     /// Whether the build side's columns are ever looked at.
     pub(super) fn needs_build_columns(&self) -> bool {
         self.shape.pairs || self.shape.build != Keep::None || self.residual.is_some()
@@ -49,6 +60,15 @@ impl Assembler {
         let selection = Arc::new(Selection::from_indices(build_rows));
         let built = build.iter().map(|column| Column::selected(column.clone(), selection.clone())).collect();
         Ok(Chunk::new(self.ordered(ours, built), rows))
+    }
+
+    /// Pairs of one probe row and `len` build rows that lie side by side from `from` on: nothing is
+    /// copied.
+    pub(super) fn slice(&self, probe: &Chunk, row: usize, build: &[ArrayRef], from: usize, len: usize) -> Result<Chunk> {
+        let repeated = |column: &Column| Ok(Column::Const(column.row(row)?, len));
+        let ours = probe.columns().iter().map(repeated).collect::<Result<Vec<_>>>()?;
+        let built = build.iter().map(|column| Column::Flat(column.slice(from, len))).collect();
+        Ok(Chunk::new(self.ordered(ours, built), len))
     }
 
     /// The rows of `pairs` for which the residual is true; none: there is no residual.

@@ -1,7 +1,7 @@
 //! Which strategy a join gets, and why the others do not.
 
 use super::cost::{self, Size};
-use super::{JoinRequest, keys};
+use super::{HotKey, JoinRequest, keys};
 use crate::error::{Error, Result};
 use crate::layout::Evidence;
 use std::fmt;
@@ -176,15 +176,20 @@ fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool) -> Verdi
             }
             Err(error) => Verdict::Rejected { reason: error.message().to_owned() },
         },
-        Strategy::SkewAware => {
-            Verdict::Rejected { reason: "not built yet: hot keys are not taken apart from the rest".to_owned() }
-        }
         _ => match equality() {
             Some(reason) => Verdict::Rejected { reason },
             None => match strategy {
                 Strategy::SortMerge => {
                     let unsorted = estimate("both sides are sorted first".to_owned());
                     Verdict::Fits { cost: cost::sort_merge(left, right, request), uses: vec![unsorted] }
+                }
+                Strategy::SkewAware => {
+                    let known = |key: &HotKey| Fact { text: format!("hot key {}", key.describe()), evidence: key.evidence };
+                    let mut uses: Vec<Fact> = request.hot_keys.iter().map(known).collect();
+                    if uses.is_empty() {
+                        uses.push(estimate("no hot key is known: they are looked for in the build side".to_owned()));
+                    }
+                    Verdict::Fits { cost: cost::skew_aware(build, probe, request), uses }
                 }
                 Strategy::BroadcastHash if table > request.memory_limit as f64 && request.forced != Some(strategy) => {
                     let (needs, has) = (table / f64::from(1 << 20), request.memory_limit >> 20);

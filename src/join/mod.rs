@@ -9,7 +9,7 @@
 //!   partitioned_hash  > build_probe machinery   spills partition by partition, recurses,
 //!   nested_loop      /                        goes block by block where a partition cannot shrink
 //!   sort_merge         both sides sorted into runs, merged
-//!   skew_aware         not built yet
+//!   skew_aware         partitioned_hash, with hot keys apart
 //! ```
 //!
 //! Output columns are the left ones followed by the right ones; semi and anti joins put out one
@@ -21,15 +21,18 @@ mod build_probe;
 mod choose;
 mod cost;
 mod hash_table;
+mod hot_keys;
 mod keys;
 mod nested_loop;
 mod partitioned_hash;
 pub mod reference;
 mod runtime_filter;
 mod shape;
+mod skew_aware;
 mod sort_merge;
 
 pub use choose::{Choice, Fact, Strategy, Verdict, choose};
+pub use hot_keys::HotKey;
 pub use runtime_filter::RuntimeFilter;
 pub use shape::JoinKind;
 
@@ -74,6 +77,8 @@ pub struct JoinRequest {
     pub left_filters: Vec<(usize, Arc<RuntimeFilter>)>,
     /// Filters in scans below the right input.
     pub right_filters: Vec<(usize, Arc<RuntimeFilter>)>,
+    /// Keys known to be hot.
+    pub hot_keys: Vec<HotKey>,
     /// The strategy that settings ask for.
     pub forced: Option<Strategy>,
     /// Bytes the query may hold.
@@ -91,7 +96,8 @@ pub fn plan(request: JoinRequest) -> Result<PlanRef> {
     match choice.strategy {
         Strategy::SortMerge => Ok(Arc::new(sort_merge::SortMergeNode::new(request, &choice)?)),
         Strategy::BroadcastHash => Ok(Arc::new(broadcast_hash::node(request, &choice)?)),
-        Strategy::PartitionedHash | Strategy::SkewAware => Ok(Arc::new(partitioned_hash::node(request, &choice)?)),
+        Strategy::PartitionedHash => Ok(Arc::new(partitioned_hash::node(request, &choice)?)),
+        Strategy::SkewAware => Ok(Arc::new(skew_aware::node(request, &choice)?)),
         Strategy::NestedLoop => Ok(Arc::new(nested_loop::node(request, &choice)?)),
     }
 }

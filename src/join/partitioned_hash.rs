@@ -20,11 +20,15 @@ use super::cost::Size;
 use super::{Choice, JoinRequest};
 use crate::error::Result;
 
-/// The plan node: more partitions the more the build side is expected to exceed the memory, so that
-/// each fits.
+/// The plan node.
 pub(super) fn node(request: JoinRequest, choice: &Choice) -> Result<BuildProbeNode> {
+    let partitions = partitions(&request, choice);
+    BuildProbeNode::new("PartitionedHashJoin", Method::Hash, request, choice, partitions)
+}
+
+/// More partitions the more the build side is expected to exceed the memory, so that each fits.
+pub(super) fn partitions(request: &JoinRequest, choice: &Choice) -> usize {
     let build = if choice.build_left { &request.left } else { &request.right };
     let share = Size::of(build).table_bytes() / (request.memory_limit.max(1) as f64);
-    let partitions = (share * 8.0).clamp(16.0, 64.0) as usize;
-    BuildProbeNode::new("PartitionedHashJoin", Method::Hash, request, choice, partitions)
+    (share * 8.0).clamp(16.0, 32.0) as usize
 }

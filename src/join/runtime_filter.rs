@@ -12,13 +12,15 @@
 //! value of the span, or 16 bits a key, with under 1% false positives, computed (Putze, Sanders, Singler:
 //! Cache-, Hash- and Space-Efficient Bloom Filters, WEA 2007, section 3).
 
-use super::keys::{hash_bytes, integers, is_integer_like, mix};
 use crate::column::{Column, Dictionary, storage_type};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::expr::keys::{hash_bytes, hash64};
 use crate::layout::{Bounds, ScanPredicate, Truth};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+};
 use datafusion_common::ScalarValue;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -102,6 +104,34 @@ fn scale(data_type: &DataType) -> Option<i8> {
     }
 }
 
+/// Whether values of this SQL type are signed integers of at most 64 bits inside.
+fn is_integer_like(data_type: &DataType) -> bool {
+    matches!(
+        storage_type(data_type),
+        DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+            | DataType::Date32
+            | DataType::Decimal64(..)
+            | DataType::Timestamp(TimeUnit::Microsecond, _)
+    )
+}
+
+/// The values of an integer-like array as 64-bit integers; anything at NULL rows.
+fn integers(array: &ArrayRef) -> Result<Vec<i64>> {
+    Ok(match array.data_type() {
+        DataType::Int8 => array.as_primitive::<Int8Type>().values().iter().map(|v| i64::from(*v)).collect(),
+        DataType::Int16 => array.as_primitive::<Int16Type>().values().iter().map(|v| i64::from(*v)).collect(),
+        DataType::Int32 => array.as_primitive::<Int32Type>().values().iter().map(|v| i64::from(*v)).collect(),
+        DataType::Int64 => array.as_primitive::<Int64Type>().values().to_vec(),
+        DataType::Date32 => array.as_primitive::<Date32Type>().values().iter().map(|v| i64::from(*v)).collect(),
+        DataType::Decimal64(..) => array.as_primitive::<Decimal64Type>().values().to_vec(),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => array.as_primitive::<TimestampMicrosecondType>().values().to_vec(),
+        other => return Err(Error::internal(format!("{other} is not held as an integer"))),
+    })
+}
+
 /// Fills `filter` with the build side's keys, whose SQL type is `data_type`. Types that no filter is
 /// made of leave it unknown, which lets every row pass.
 pub(super) fn publish(filter: &RuntimeFilter, data_type: &DataType, values: &[ArrayRef]) -> Result<()> {
@@ -149,7 +179,7 @@ fn integer_contents(scale: Option<i8>, keys: usize, values: &[ArrayRef]) -> Resu
         return Ok(Contents::Exact { min, max, scale, bits });
     }
     let mut bloom = Bloom::new(known.len());
-    known.iter().for_each(|value| bloom.add(mix(*value as u64)));
+    known.iter().for_each(|value| bloom.add(hash64(*value as u64)));
     Ok(Contents::Integers { min, max, scale, bloom })
 }
 
@@ -174,7 +204,7 @@ impl Contents {
                 let values = integers(array)?;
                 BooleanBuffer::collect_bool(rows, |row| {
                     let value = values[row];
-                    value >= *min && value <= *max && bloom.has(mix(value as u64))
+                    value >= *min && value <= *max && bloom.has(hash64(value as u64))
                 })
             }
             Self::Texts { bloom, .. } if *array.data_type() == DataType::Utf8View => {

@@ -25,7 +25,7 @@ impl LimitNode {
         if let Some(fetch) = fetch {
             rows = rows.min(fetch as f64);
         }
-        let info = NodeInfo::new(input.schema().clone(), rows).with_layout(input.info().layout.clone());
+        let info = NodeInfo::new(input.schema().clone(), rows).with_layout(input.info().layout.whole());
         Self { info, input, skip, fetch }
     }
 }

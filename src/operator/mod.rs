@@ -1,5 +1,6 @@
 //! Operators over rows that are neither joins nor aggregates: one file (or folder) each.
 
+mod expand;
 mod filter;
 mod limit;
 mod project;
@@ -11,6 +12,7 @@ mod subquery;
 mod union;
 mod values;
 
+pub use expand::{ExpandNode, GroupingSet};
 pub use filter::FilterNode;
 pub use limit::LimitNode;
 pub use project::ProjectNode;

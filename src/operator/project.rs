@@ -5,7 +5,6 @@ use crate::column::Column;
 use crate::error::Result;
 use crate::exec::{NodeInfo, PipelineBuilder, PlanNode, PlanRef, Stream};
 use crate::expr::ExprRef;
-use crate::layout::Layout;
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
@@ -22,26 +21,8 @@ impl ProjectNode {
     /// `expressions` over the columns of `input`; `schema` names and types what they give.
     pub fn new(input: PlanRef, expressions: Vec<ExprRef>, schema: SchemaRef) -> Self {
         let columns: Vec<Option<usize>> = expressions.iter().map(|expression| expression.as_column()).collect();
-        let info = NodeInfo::new(schema, input.info().estimated_rows).with_layout(projected(&input.info().layout, &columns));
+        let info = NodeInfo::new(schema, input.info().estimated_rows).with_layout(input.info().layout.projected(&columns));
         Self { info, input, expressions: expressions.into() }
-    }
-}
-
-/// What is still known when output column i is input column `columns[i]`.
-fn projected(layout: &Layout, columns: &[Option<usize>]) -> Layout {
-    let position = |input: usize| columns.iter().position(|column| *column == Some(input));
-    let statistics = |column: &Option<usize>| column.and_then(|input| layout.columns.get(input)).cloned().unwrap_or_default();
-    // Rows sorted by (a, b) are sorted by (a) still, but not by (b).
-    let order = layout.order.iter().map_while(|sorted| {
-        let column = position(sorted.column)?;
-        let mut sorted = *sorted;
-        sorted.column = column;
-        Some(sorted)
-    });
-    Layout {
-        columns: if layout.columns.is_empty() { Vec::new() } else { columns.iter().map(statistics).collect() },
-        partition_columns: layout.partition_columns.iter().filter_map(|column| position(*column)).collect(),
-        order: order.collect(),
     }
 }
 

@@ -32,7 +32,7 @@ pub struct SubqueryNode {
 impl SubqueryNode {
     /// `input`, whose expressions read the slots that the first columns of the subqueries fill.
     pub fn new(input: PlanRef, subqueries: Vec<(PlanRef, Arc<ScalarSlot>)>) -> Self {
-        let info = NodeInfo::new(input.schema().clone(), input.info().estimated_rows).with_layout(input.info().layout.clone());
+        let info = NodeInfo::new(input.schema().clone(), input.info().estimated_rows).with_layout(input.info().layout.whole());
         let mut children = vec![input.clone()];
         children.extend(subqueries.iter().map(|(plan, _)| plan.clone()));
         Self { info, input, subqueries, children }

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!   bound plan
+//!     grouping            ours: grouping() and grouping_id()
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
-//!     analyzer            DataFusion: grouping functions, type coercion
+//!     analyzer            DataFusion: type coercion
 //!     null_aware_in       ours: IN and NOT IN that the next step would get wrong
-//!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune
+//!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune; before
+//!                         each simplification ours folds the constants
 //!     RULES               ours, once each, in order
 //!     last rules          DataFusion, once: filters and projections go where the new tree wants them
 //!     refuse              what no operator could run, by name
@@ -26,7 +28,9 @@
 //!   `TableScan.filters`.
 
 mod coercion;
+mod constants;
 pub mod estimate;
+mod grouping;
 mod join_order;
 pub mod subquery;
 
@@ -118,6 +122,8 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
     let config = configuration();
     let context =
         OptimizerContext::new_with_config_options(Arc::new(config.clone())).with_query_execution_start_time(options.now);
+    let plan = grouping::resolve(plan)?;
+    trace("grouping", &plan);
     let plan = coercion::floats_win(plan)?;
     trace("floats_win", &plan);
     let mut plan = Analyzer::new().execute_and_check(plan, &config, |plan, rule| trace(rule.name(), plan))?;
@@ -149,6 +155,11 @@ fn configuration() -> ConfigOptions {
 fn borrowed() -> Optimizer {
     let mut optimizer = Optimizer::new();
     optimizer.rules.retain(|rule| !LEFT_OUT.iter().any(|(name, _)| *name == rule.name()));
+    let simplifiers: Vec<usize> =
+        optimizer.rules.iter().enumerate().filter(|(_, rule)| rule.name() == "simplify_expressions").map(|(at, _)| at).collect();
+    for at in simplifiers.into_iter().rev() {
+        optimizer.rules.insert(at, Arc::new(constants::FoldConstants));
+    }
     optimizer
 }
 

@@ -5,9 +5,13 @@ use super::{Planner, schema_of};
 use crate::aggregate::{AggregateCall, AggregateNode};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
-use crate::expr;
+use crate::expr::{self, ExprRef};
+use crate::operator::{ExpandNode, GroupingSet, ProjectNode};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use datafusion_expr as logical;
 use datafusion_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion_expr::logical_plan::Aggregate;
+use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{Expr, LogicalPlan};
 use std::sync::Arc;
 
@@ -16,13 +20,10 @@ impl<'a> Planner<'a> {
         let input = self.node(&aggregate.input, lead(logical, &led, 0))?;
         let below = aggregate.input.schema();
         let schema = schema_of(logical);
-        let mut groups = Vec::with_capacity(aggregate.group_expr.len());
-        for group in &aggregate.group_expr {
-            if let Expr::GroupingSet(_) = group {
-                return Err(Error::unsupported("GROUPING SETS, ROLLUP or CUBE"));
-            }
-            groups.push(expr::compile(group, below, &self.slots)?);
-        }
+        let sets = grouping_sets(aggregate)?;
+        let keys = grouping_set_to_exprlist(&aggregate.group_expr)?;
+        let groups = keys.iter().map(|key| expr::compile(key, below, &self.slots)).collect::<Result<Vec<_>>>()?;
+        let calls_from = groups.len() + usize::from(sets.is_some());
         let mut calls = Vec::with_capacity(aggregate.aggr_expr.len());
         for (index, call) in aggregate.aggr_expr.iter().enumerate() {
             let call = match call {
@@ -41,10 +42,14 @@ impl<'a> Planner<'a> {
             }
             let arguments = args.iter().map(|argument| expr::compile(argument, below, &self.slots)).collect::<Result<_>>()?;
             let filter = filter.as_ref().map(|filter| expr::compile(filter, below, &self.slots)).transpose()?;
-            let field = schema.fields()[groups.len() + index].clone();
+            let field = schema.fields()[calls_from + index].clone();
             calls.push(AggregateCall { function: func.clone(), arguments, distinct: *distinct, filter, field });
         }
-        Ok(Arc::new(AggregateNode::new(input, groups, calls, schema, self.rows_of(logical))?))
+        let rows = self.rows_of(logical);
+        match sets {
+            None => Ok(Arc::new(AggregateNode::new(input, groups, calls, schema, rows)?)),
+            Some(sets) => by_sets(input, groups, sets, calls, schema, rows),
+        }
     }
 
     /// DISTINCT is a GROUP BY of all columns.
@@ -55,4 +60,66 @@ impl<'a> Planner<'a> {
         let groups = groups.collect::<Result<Vec<_>>>()?;
         Ok(Arc::new(AggregateNode::new(below, groups, Vec::new(), schema_of(logical), self.rows_of(logical))?))
     }
+}
+
+/// The sets of a grouping: which of the keys each has, and its number as in the column
+/// `__grouping_id`. None for a plain GROUP BY.
+fn grouping_sets(aggregate: &Aggregate) -> Result<Option<Vec<GroupingSet>>> {
+    let sets = match aggregate.group_expr.as_slice() {
+        [Expr::GroupingSet(logical::GroupingSet::GroupingSets(sets))] => sets,
+        exprs if exprs.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) => {
+            return Err(Error::unsupported("a grouping that is not a list of sets"));
+        }
+        _ => return Ok(None),
+    };
+    let keys = grouping_set_to_exprlist(&aggregate.group_expr)?;
+    let mut numbered: Vec<GroupingSet> = Vec::with_capacity(sets.len());
+    for set in sets {
+        let kept: Vec<bool> = keys.iter().map(|key| set.contains(key)).collect();
+        let left_out = kept.iter().fold(0_u64, |bits, kept| bits << 1 | u64::from(!kept));
+        let again = numbered.iter().filter(|known| known.kept == kept).count() as u64;
+        if keys.len() >= 48 {
+            return Err(Error::unsupported("grouping sets over more than 47 columns"));
+        }
+        numbered.push(GroupingSet { kept, id: left_out | again << keys.len() });
+    }
+    Ok(Some(numbered))
+}
+
+/// Groups once by all keys, then the groups' states by each set: rows are read, and their keys
+/// looked up, once however many sets there are.
+fn by_sets(
+    input: PlanRef,
+    keys: Vec<ExprRef>,
+    sets: Vec<GroupingSet>,
+    calls: Vec<AggregateCall>,
+    schema: SchemaRef,
+    rows: f64,
+) -> Result<PlanRef> {
+    let id_type = schema.field(keys.len()).data_type().clone();
+    if keys.is_empty() {
+        // Only the set of nothing, perhaps several times: its row is there without any input.
+        let fields: Vec<FieldRef> = schema.fields()[1..].to_vec();
+        let total: PlanRef = Arc::new(AggregateNode::new(input, keys, calls, Arc::new(Schema::new(fields)), 1.0)?);
+        let calls = total.schema().fields().len();
+        let expanded: PlanRef = Arc::new(ExpandNode::new(total, Vec::new(), sets, id_type));
+        let order = std::iter::once(calls).chain(0..calls);
+        let columns = order.map(|index| column(index, &expanded)).collect();
+        return Ok(Arc::new(ProjectNode::new(expanded, columns, schema)));
+    }
+    let width = keys.len();
+    let first = AggregateNode::first_half(input, keys, calls, rows)?;
+    let first = Arc::new(first);
+    let states: PlanRef = first.clone();
+    let keys = (0..width).map(|index| column(index, &states)).collect();
+    let behind = states.schema().fields().len();
+    let expanded: PlanRef = Arc::new(ExpandNode::new(states, keys, sets, id_type));
+    let groups = (behind..=behind + width).map(|index| column(index, &expanded)).collect();
+    Ok(Arc::new(AggregateNode::last_half(&first, expanded, groups, schema, rows)?))
+}
+
+/// A column of a plan's output as an expression.
+fn column(index: usize, plan: &PlanRef) -> ExprRef {
+    let field = plan.schema().field(index);
+    expr::column(index, field.data_type().clone(), field.is_nullable(), field.name().clone())
 }

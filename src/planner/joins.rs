@@ -50,6 +50,7 @@ impl<'a> Planner<'a> {
             estimated_rows: self.rows_of(logical),
             left_filters,
             right_filters,
+            hot_keys: Vec::new(),
             forced: self.options.strategy,
             memory_limit: self.options.memory_limit,
             threads: self.options.threads,

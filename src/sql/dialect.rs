@@ -1,19 +1,26 @@
 //! The dialect: Spark's, with Hive's statements and a switch for double quotes.
 
 use sqlparser::ast::{BinaryOperator, Expr};
-use sqlparser::dialect::{Dialect, Precedence, SparkSqlDialect};
+use sqlparser::dialect::{Dialect, HiveDialect, Precedence, SparkSqlDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
+use std::any::TypeId;
 
 /// What the tokenizer and the parser of `sqlparser` ask us.
 #[derive(Debug, Default)]
 pub(super) struct SkepDialect {
     /// `"text"` is an identifier instead of a string.
     pub(super) double_quoted_identifiers: bool,
+    /// The statement is a CREATE: clauses that the parser grants to Hive alone are read.
+    pub(super) hive_clauses: bool,
 }
 
 impl Dialect for SkepDialect {
+    fn dialect(&self) -> TypeId {
+        if self.hive_clauses { TypeId::of::<HiveDialect>() } else { TypeId::of::<Self>() }
+    }
+
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
         ch == '`' || (ch == '"' && self.double_quoted_identifiers)
     }

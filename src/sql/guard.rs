@@ -185,22 +185,29 @@ impl Guard<'_> {
         if let Some(NamedWindowDefinition(name, _)) = named_window.first() {
             return Err(window(name.span));
         }
-        let modifiers = match group_by {
-            GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers) => modifiers,
-        };
-        for modifier in modifiers {
-            let what = match modifier {
-                GroupByWithModifier::Rollup => "WITH ROLLUP",
-                GroupByWithModifier::Cube => "WITH CUBE",
-                GroupByWithModifier::Totals => "WITH TOTALS",
-                GroupByWithModifier::GroupingSets(_) => "GROUPING SETS",
-            };
-            self.refuse(true, &format!("GROUP BY ... {what}"), what, from)?;
-        }
+        self.group_by(group_by, from)?;
         for item in projection {
             self.select_item(item)?;
         }
         tables.iter().try_for_each(|table| self.table_with_joins(table))
+    }
+
+    fn group_by(&self, group_by: &GroupByExpr, from: impl Fn() -> Span + Copy) -> Result<()> {
+        let (modifiers, all) = match group_by {
+            GroupByExpr::All(modifiers) => (modifiers, true),
+            GroupByExpr::Expressions(_, modifiers) => (modifiers, false),
+        };
+        for (index, modifier) in modifiers.iter().enumerate() {
+            let (what, known) = match modifier {
+                GroupByWithModifier::Rollup => ("WITH ROLLUP", true),
+                GroupByWithModifier::Cube => ("WITH CUBE", true),
+                GroupByWithModifier::Totals => ("WITH TOTALS", false),
+                GroupByWithModifier::GroupingSets(_) => ("GROUPING SETS", true),
+            };
+            let phrase = if all { "GROUP BY ALL ..." } else { "GROUP BY ..." };
+            self.refuse(all || !known || index > 0, &format!("{phrase} {what}"), what, from)?;
+        }
+        Ok(())
     }
 
     /// `*` over LEFT JOIN .. USING is refused: the binder keeps the shared column of whichever table's
@@ -378,9 +385,6 @@ impl Guard<'_> {
                 UnaryOperator::Not | UnaryOperator::BangNot | UnaryOperator::Minus | UnaryOperator::Plus => return Ok(()),
                 op => return self.refuse(true, &format!("the operator {op}"), "", || operand.span()),
             },
-            Expr::GroupingSets(_) => "GROUPING SETS",
-            Expr::Cube(_) => "CUBE",
-            Expr::Rollup(_) => "ROLLUP",
             Expr::IsNormalized { .. } => "IS NORMALIZED",
             Expr::InUnnest { .. } => "IN UNNEST",
             Expr::Convert { .. } => "CONVERT",
@@ -401,12 +405,6 @@ impl Guard<'_> {
             _ => return Ok(()),
         };
         let phrase = if what.starts_with(char::is_uppercase) { what } else { "" };
-        if matches!(expr, Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_)) {
-            // The word stands before the first thing that has a position.
-            let first = expr.span().start;
-            let at = places(self.text, phrase).into_iter().rfind(|place| *place < first).unwrap_or(first);
-            return Err(Error::unsupported(what).at(at.line, at.column));
-        }
         self.refuse(true, what, phrase, || expr.span())
     }
 

@@ -13,7 +13,7 @@ use super::source::{At, Source};
 use super::walk::walk_statement_mut;
 use crate::config::{Config, DoubleQuotes};
 use crate::error::{Error, Result};
-use sqlparser::ast::{BinaryOperator, Expr, Query, Statement, VisitorMut};
+use sqlparser::ast::{BinaryOperator, Expr, ObjectName, Query, Statement, VisitorMut};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use std::ops::ControlFlow;
@@ -49,6 +49,8 @@ pub enum Command {
         /// Its new value; None shows it.
         value: Option<String>,
     },
+    /// `SHOW LAYOUT table`.
+    ShowLayout(ObjectName),
     /// `RESET name`, or `RESET` for all.
     Reset {
         /// The setting; None is all.
@@ -75,7 +77,8 @@ pub fn parse(text: &str, config: &Config) -> Result<Vec<Parsed>> {
         let most = limits::TEXT_BYTES >> 20;
         return Err(Error::unsupported(format!("SQL text of more than {most} MiB ({} bytes)", text.len())));
     }
-    let dialect = SkepDialect { double_quoted_identifiers: config.double_quotes == DoubleQuotes::Identifier };
+    let double_quoted_identifiers = config.double_quotes == DoubleQuotes::Identifier;
+    let dialect = SkepDialect { double_quoted_identifiers, hive_clauses: false };
     let tokens = tokens(text, &dialect)?;
     limits::check_tokens(&tokens)?;
     let source = Source::new(text);
@@ -184,7 +187,7 @@ fn code_point(digits: &str, len: usize, radix: u32) -> Option<char> {
 }
 
 fn command(tokens: &[TokenWithSpan], source: &Source, dialect: &SkepDialect) -> Result<Command> {
-    let words: Vec<&TokenWithSpan> = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).take(3).collect();
+    let words: Vec<&TokenWithSpan> = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).take(4).collect();
     let keyword = |at: usize| match words.get(at).map(|token| &token.token) {
         Some(Token::Word(word)) if word.quote_style.is_none() => word.value.as_str(),
         _ => "",
@@ -219,14 +222,32 @@ fn command(tokens: &[TokenWithSpan], source: &Source, dialect: &SkepDialect) -> 
             let start = tokens.iter().position(|token| token.span == first.span).unwrap_or(0);
             statement(&tokens[start..], dialect).map(|statement| Command::Explain(mode, Box::new(statement)))
         }
+        "show" if keyword(1) == "layout" => {
+            let Some(first) = words.get(2) else {
+                return Err(Error::sql("SHOW LAYOUT of which table?").at_span(tokens[0].span));
+            };
+            let start = tokens.iter().position(|token| token.span == first.span).unwrap_or(0);
+            let mut parser = parser(&tokens[start..], dialect);
+            let name = parser.parse_object_name(false).map_err(|error| locate(error, tokens))?;
+            at_end(&parser)?;
+            Ok(Command::ShowLayout(name))
+        }
         "copy" | "insert" if copy::is_copy(tokens) => {
             copy::parse(tokens, &|tokens| query(tokens, dialect)).map(|copy| Command::Copy(Box::new(copy)))
         }
         "create" | "drop" | "use" | "alter" | "truncate" | "msck" | "show" | "describe" | "desc" | "insert" => {
-            match ddl::parse(tokens, source, &|tokens| query(tokens, dialect))? {
-                Some(ddl) => Ok(Command::Ddl(Box::new(ddl))),
-                None => statement(tokens, dialect).map(|statement| Command::Statement(Box::new(statement))),
+            if let Some(ddl) = ddl::parse(tokens, source, &|tokens| query(tokens, dialect))? {
+                return Ok(Command::Ddl(Box::new(ddl)));
             }
+            if !tokens.iter().any(|token| is_word(token, "clustered")) {
+                return statement(tokens, dialect).map(|statement| Command::Statement(Box::new(statement)));
+            }
+            // The parser knows CLUSTERED BY in Hive's CREATE TABLE only, and not after EXTERNAL; a
+            // table with a LOCATION is external in any case.
+            let dialect = SkepDialect { hive_clauses: true, ..*dialect };
+            let external = words.iter().find(|token| is_word(token, "external")).map(|token| token.span);
+            let plain: Vec<TokenWithSpan> = tokens.iter().filter(|token| Some(token.span) != external).cloned().collect();
+            statement(&plain, &dialect).map(|statement| Command::Statement(Box::new(statement)))
         }
         _ => statement(tokens, dialect).map(|statement| Command::Statement(Box::new(statement))),
     }
@@ -242,6 +263,10 @@ fn query(tokens: &[TokenWithSpan], dialect: &SkepDialect) -> Result<Box<Query>> 
         Statement::Query(query) => Ok(query),
         _ => Err(Error::sql("expected a query").at_span(span)),
     }
+}
+
+fn is_word(token: &TokenWithSpan, wanted: &str) -> bool {
+    matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && word.value == wanted)
 }
 
 /// `name = value`, `name value-less`, or nothing.
@@ -261,20 +286,32 @@ fn set(rest: &str) -> Command {
 /// One statement by the borrowed parser. Chains of AND and OR come back as balanced trees, so that
 /// no later step and no destructor recurses as deep as they are long.
 fn statement(tokens: &[TokenWithSpan], dialect: &SkepDialect) -> Result<Statement> {
-    let first = tokens.first().map_or(Location::empty(), |token| token.span.start);
-    let last = tokens.last().map_or(Location::empty(), |token| token.span.end);
-    let locate = |error: ParserError| match error {
-        ParserError::TokenizerError(message) | ParserError::ParserError(message) => located(&message, last),
-        ParserError::RecursionLimitExceeded => Error::unsupported("a statement nested this deep").at(first.line, first.column),
-    };
-    let mut parser = Parser::new(dialect).with_recursion_limit(limits::NESTING * 8).with_tokens_with_locations(tokens.to_vec());
-    let mut statement = parser.parse_statement().map_err(locate)?;
+    let mut parser = parser(tokens, dialect);
+    let mut statement = parser.parse_statement().map_err(|error| locate(error, tokens))?;
+    at_end(&parser)?;
+    let _ = walk_statement_mut(&mut statement, &mut Balance);
+    Ok(statement)
+}
+
+fn parser<'a>(tokens: &[TokenWithSpan], dialect: &'a SkepDialect) -> Parser<'a> {
+    Parser::new(dialect).with_recursion_limit(limits::NESTING * 8).with_tokens_with_locations(tokens.to_vec())
+}
+
+fn at_end(parser: &Parser) -> Result<()> {
     let next = parser.peek_token();
     if next.token != Token::EOF {
         return Err(Error::sql(format!("unexpected '{}' after the end of the statement", next.token)).at_span(next.span));
     }
-    let _ = walk_statement_mut(&mut statement, &mut Balance);
-    Ok(statement)
+    Ok(())
+}
+
+fn locate(error: ParserError, tokens: &[TokenWithSpan]) -> Error {
+    let first = tokens.first().map_or(Location::empty(), |token| token.span.start);
+    let last = tokens.last().map_or(Location::empty(), |token| token.span.end);
+    match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => located(&message, last),
+        ParserError::RecursionLimitExceeded => Error::unsupported("a statement nested this deep").at(first.line, first.column),
+    }
 }
 
 /// Balances from the top, so that what it descends into is shallow already.

@@ -6,6 +6,7 @@
 //! binder lacks become others that it has (MINUS, RLIKE, SEMI JOIN, FETCH).
 
 use super::bind::Parameters;
+use super::grouping;
 use super::literal::{self, Literal};
 use super::names;
 use super::provider::FunctionRegistry;
@@ -104,7 +105,10 @@ impl VisitorMut for Rewriter<'_> {
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
-            exprs.iter_mut().for_each(|expr| self.restore(expr));
+            exprs.iter_mut().for_each(|expr| self.restore_all(expr));
+        }
+        if let Err(error) = grouping::expand(select) {
+            return ControlFlow::Break(error);
         }
         for table in &mut select.from {
             semi_joins(table);
@@ -207,6 +211,16 @@ impl Rewriter<'_> {
         let Some(literal) = literal::referenced(expr).and_then(|index| self.literals.get(index)) else { return };
         if literal.value.data_type().is_integer() && !literal.value.is_null() {
             *expr = Expr::value(Value::Number(literal.value.to_string(), false));
+        }
+    }
+
+    /// The same inside grouping sets.
+    fn restore_all(&self, expr: &mut Expr) {
+        match expr {
+            Expr::GroupingSets(sets) | Expr::Rollup(sets) | Expr::Cube(sets) => {
+                sets.iter_mut().flatten().for_each(|expr| self.restore(expr));
+            }
+            single => self.restore(single),
         }
     }
 

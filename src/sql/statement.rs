@@ -2,10 +2,12 @@
 
 use super::copy::CopyTarget;
 use super::ddl::Ddl;
+use super::declaration::declaration;
 use super::guard;
 use super::parse::{Command, ExplainMode, Parsed};
 use super::source::At;
 use crate::error::{Error, Result};
+use crate::layout::Declaration;
 use sqlparser::ast::*;
 
 /// What a statement asks of the session.
@@ -35,6 +37,8 @@ pub enum Request {
         name: String,
         /// The directory, file or glob.
         location: String,
+        /// What it says of how the rows lie.
+        declaration: Declaration,
         /// Keep the table that has the name.
         if_not_exists: bool,
         /// Replace the table that has the name.
@@ -56,6 +60,13 @@ pub enum Request {
     ShowSettings {
         /// Its name as written; None is all.
         name: Option<String>,
+    },
+    /// Lists what is known of how a table's rows lie.
+    ShowLayout {
+        /// Its name in lower case, or the path of files.
+        table: String,
+        /// Whether `table` is a path.
+        is_path: bool,
     },
     /// Lists the columns of files.
     DescribeFiles {
@@ -89,6 +100,10 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
                 return Ok(Request::Ddl(ddl.clone()));
             }
             Command::Reset { name } => return Ok(Request::Reset { name: name.clone() }),
+            Command::ShowLayout(name) => {
+                let (table, is_path) = table_or_path(name)?;
+                return Ok(Request::ShowLayout { table, is_path });
+            }
             Command::Explain(mode, statement) => match statement.as_ref() {
                 Statement::Query(query) => {
                     guard::check(query, text)?;
@@ -157,11 +172,10 @@ fn create_table(create: &CreateTable, parsed: &Parsed) -> Result<Request> {
     let partitioned = partitioned || create.partition_by.is_some();
     for (given, what) in [
         (partitioned, "PARTITIONED BY or SKEWED BY in CREATE EXTERNAL TABLE (partitions are found in the directory)"),
-        (create.clustered_by.is_some() || create.cluster_by.is_some(), "CLUSTERED BY in CREATE EXTERNAL TABLE"),
+        (create.cluster_by.is_some(), "CLUSTER BY in CREATE EXTERNAL TABLE"),
         (create.order_by.is_some(), "ORDER BY in CREATE TABLE"),
         (!create.constraints.is_empty(), "a constraint in CREATE TABLE"),
         (create.like.is_some() || create.clone.is_some(), "CREATE TABLE LIKE"),
-        (create.table_options != CreateTableOptions::None, "an option or property of CREATE TABLE"),
         (create.comment.is_some(), "COMMENT in CREATE TABLE"),
         (create.transient || create.volatile || create.iceberg || create.dynamic || create.snapshot, "this kind of CREATE TABLE"),
         (formats.is_some_and(|formats| formats.row_format.is_some()), "ROW FORMAT"),
@@ -178,6 +192,7 @@ fn create_table(create: &CreateTable, parsed: &Parsed) -> Result<Request> {
     Ok(Request::CreateExternalTable {
         name: simple_name(&create.name)?,
         location,
+        declaration: declaration(create, parsed)?,
         if_not_exists: create.if_not_exists,
         or_replace: create.or_replace,
     })
@@ -194,11 +209,19 @@ fn simple_name(name: &ObjectName) -> Result<String> {
 
 /// Tables are described elsewhere; what comes here is a path.
 fn describe(table: &ObjectName) -> Result<Request> {
+    match table_or_path(table)? {
+        (path, true) => Ok(Request::DescribeFiles { path }),
+        _ => Err(Error::sql(format!("'{table}' is neither a table nor a path")).at_span(table.span())),
+    }
+}
+
+/// A table's name, or the path of files in quotes, and whether it is a path.
+fn table_or_path(table: &ObjectName) -> Result<(String, bool)> {
     let parts: Vec<&Ident> = table.0.iter().filter_map(|part| part.as_ident()).collect();
     match parts.as_slice() {
-        [path] if path.quote_style == Some('\'') => Ok(Request::DescribeFiles { path: path.value.clone() }),
-        [format, path] if format.value == "parquet" => Ok(Request::DescribeFiles { path: path.value.clone() }),
-        _ => Err(Error::sql(format!("'{table}' is neither a table nor a path")).at_span(table.span())),
+        [path] if path.quote_style == Some('\'') => Ok((path.value.clone(), true)),
+        [format, path] if format.value == "parquet" => Ok((path.value.clone(), true)),
+        _ => Ok((simple_name(table)?, false)),
     }
 }
 

@@ -237,10 +237,8 @@ fn columns_of_one_name_can_be_ordered_by() {
 fn what_is_parsed_and_not_honoured_is_refused_by_name_and_position() {
     for (text, what, line, column) in [
         ("SELECT * FROM t TABLESAMPLE (10 PERCENT)", "TABLESAMPLE", 1, 17),
-        ("SELECT a, count(*) FROM t\nGROUP BY a WITH ROLLUP", "WITH ROLLUP", 2, 12),
-        ("SELECT a FROM t GROUP BY ROLLUP (a)", "ROLLUP", 1, 26),
-        ("SELECT a FROM t GROUP BY CUBE (a)", "CUBE", 1, 26),
-        ("SELECT a FROM t GROUP BY GROUPING SETS ((a), ())", "GROUPING SETS", 1, 26),
+        ("SELECT a, count(*) FROM t\nGROUP BY a WITH TOTALS", "WITH TOTALS", 2, 12),
+        ("SELECT a, count(*) FROM t\nGROUP BY ALL WITH CUBE", "WITH CUBE", 2, 14),
         ("SELECT * FROM t LATERAL VIEW explode(s) x AS y", "LATERAL VIEW", 1, 17),
         ("SELECT * FROM t SORT BY a", "SORT BY", 1, 17),
         ("SELECT * FROM t CLUSTER BY a", "CLUSTER BY", 1, 17),
@@ -382,9 +380,24 @@ fn statements_find_their_way() {
         "CREATE EXTERNAL TABLE IF NOT EXISTS Orders STORED AS PARQUET LOCATION '/data/Orders'",
         "CREATE EXTERNAL TABLE if not exists orders STORED AS PARQUET LOCATION \"/data/Orders\"",
     ] {
-        let Request::CreateExternalTable { name, location, if_not_exists, or_replace } = routed(text) else { panic!("{text}") };
+        let Request::CreateExternalTable { name, location, if_not_exists, or_replace, .. } = routed(text) else {
+            panic!("{text}")
+        };
         assert_eq!((name.as_str(), location.as_str(), if_not_exists, or_replace), ("orders", "/data/Orders", true, false));
     }
+    let text = "CREATE EXTERNAL TABLE t CLUSTERED BY (A, b) SORTED BY (a, C DESC) INTO 8 BUCKETS STORED AS PARQUET \
+                LOCATION '/t' TBLPROPERTIES ('bucketing_version' = '2', 'skep.sorted_by' = 'x, Y desc')";
+    let Request::CreateExternalTable { declaration, .. } = routed(text) else { panic!("{text}") };
+    let sorted = |columns: &[(&str, bool)]| -> Vec<(String, bool)> {
+        columns.iter().map(|(name, descending)| ((*name).to_owned(), *descending)).collect()
+    };
+    let buckets = declaration.buckets.unwrap();
+    assert_eq!((buckets.columns, buckets.count), (vec!["a".to_owned(), "b".to_owned()], 8));
+    assert_eq!(buckets.sorted_by, sorted(&[("a", false), ("c", true)]));
+    assert_eq!(declaration.sorted_by, sorted(&[("x", false), ("y", true)]));
+    assert_eq!(declaration.bucketing_version, Some(2));
+    assert!(matches!(routed("SHOW LAYOUT T"), Request::ShowLayout { table, is_path: false } if table == "t"));
+    assert!(matches!(routed("show layout '/Data/t'"), Request::ShowLayout { table, is_path: true } if table == "/Data/t"));
     let Ddl::CreateView(create) =
         ddl("CREATE OR REPLACE TEMPORARY VIEW V (X COMMENT 'c') COMMENT 'v' AS\n  SELECT a FROM t WHERE s = 'it\\'s'")
     else {
@@ -400,6 +413,13 @@ fn statements_find_their_way() {
 fn create_table_says_what_it_does_not_do() {
     for (text, what) in [
         ("CREATE EXTERNAL TABLE t STORED AS ORC LOCATION 'x'", "PARQUET"),
+        ("CREATE EXTERNAL TABLE t CLUSTERED BY (a) INTO 0 BUCKETS STORED AS PARQUET LOCATION 'x'", "number of buckets"),
+        ("CREATE EXTERNAL TABLE t CLUSTERED BY (a) SORTED BY (a + 1) INTO 2 BUCKETS STORED AS PARQUET LOCATION 'x'", "SORTED BY"),
+        (
+            "CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x' TBLPROPERTIES ('bucketing_version' = '3')",
+            "bucketing_version 3",
+        ),
+        ("CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x' TBLPROPERTIES ('a.b' = 'c')", "property 'a.b'"),
         ("CREATE EXTERNAL TABLE t STORED AS PARQUET", "LOCATION"),
         ("DROP INDEX x", "DROP INDEX"),
     ] {

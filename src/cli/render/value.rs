@@ -3,11 +3,12 @@
 //! | type | text | JSON |
 //! | --- | --- | --- |
 //! | decimal | all digits of its scale | the same, a number |
-//! | double | shortest that reads back: `1.0`, `1e16`, `NaN`, `Infinity` | a number; NaN and infinities as strings |
+//! | double | shortest that reads back: `1.0`, `1.0E16`, `NaN`, `Infinity` | a number; NaN and infinities as strings |
 //! | timestamp | `2024-02-29 12:34:56.5`, no trailing zeros | the same, a string |
 //! | binary | upper-case hexadecimal digits | the same, a string |
 //! | array, struct, map | as JSON | array, object, object with the keys as text |
 
+use crate::expr::{double_text, float32_text};
 use arrow::array::{AnyDictionaryArray, Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array};
 use arrow::array::{ListLikeArray, MapArray, StructArray, timezone::Tz};
 use arrow::datatypes::{DataType, Field, TimeUnit};
@@ -83,8 +84,8 @@ impl<'a> Values<'a> {
             Leaf::Null => {}
             Leaf::Boolean(array) => out.push_str(if array.value(row) { "true" } else { "false" }),
             Leaf::Number(write) => write(row, out),
-            Leaf::Float32(array) => float(array.value(row), array.value(row).is_finite(), style, out),
-            Leaf::Float64(array) => float(array.value(row), array.value(row).is_finite(), style, out),
+            Leaf::Float32(array) => float(&float32_text(array.value(row)), array.value(row).is_finite(), style, out),
+            Leaf::Float64(array) => float(&double_text(array.value(row)), array.value(row).is_finite(), style, out),
             Leaf::Text(value) if style == Style::Json => json_string(value(row), out),
             Leaf::Text(value) => out.push_str(value(row)),
             Leaf::Plain(write) => {
@@ -276,17 +277,9 @@ fn separated(open: char, close: char, items: std::ops::Range<usize>, out: &mut S
     out.push(close);
 }
 
-fn float(value: impl std::fmt::Debug + Display, finite: bool, style: Style, out: &mut String) {
-    if finite {
-        put(out, format_args!("{value:?}"));
-        return;
-    }
-    let name = match value.to_string().as_str() {
-        "inf" => "Infinity",
-        "-inf" => "-Infinity",
-        _ => "NaN",
-    };
-    if style == Style::Json { json_string(name, out) } else { out.push_str(name) }
+fn float(text: &str, finite: bool, style: Style, out: &mut String) {
+    // JSON has no NaN and no infinities.
+    if !finite && style == Style::Json { json_string(text, out) } else { out.push_str(text) }
 }
 
 fn date(days: i32, out: &mut String) {
@@ -348,8 +341,8 @@ mod tests {
         let doubles = Float64Array::from(vec![1.0, 0.1, 1e16, f64::NAN, f64::NEG_INFINITY, -0.0]);
         check(
             doubles,
-            &["1.0", "0.1", "1e16", "NaN", "-Infinity", "-0.0"],
-            &["1.0", "0.1", "1e16", "\"NaN\"", "\"-Infinity\"", "-0.0"],
+            &["1.0", "0.1", "1.0E16", "NaN", "-Infinity", "-0.0"],
+            &["1.0", "0.1", "1.0E16", "\"NaN\"", "\"-Infinity\"", "-0.0"],
         );
         check(Float32Array::from(vec![0.1f32]), &["0.1"], &["0.1"]);
     }

@@ -8,23 +8,29 @@
 use super::KeyColumn;
 use super::fixed::{float32_bits, float64_bits};
 use crate::column::{Column, Dictionary};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::*;
 use arrow::row::{RowConverter, SortField};
 use std::sync::Arc;
 
-/// Keys of any length, one behind the other.
-#[derive(Debug, Clone, Default)]
+/// Keys of any length, one behind the other: key `i` lies between offsets `i` and `i + 1`.
+#[derive(Debug, Clone)]
 pub struct KeyBytes {
-    offsets: Vec<u32>,
+    offsets: Vec<usize>,
     data: Vec<u8>,
+}
+
+impl Default for KeyBytes {
+    fn default() -> Self {
+        Self { offsets: vec![0], data: Vec::new() }
+    }
 }
 
 impl KeyBytes {
     /// Number of keys.
     pub fn len(&self) -> usize {
-        self.offsets.len().saturating_sub(1)
+        self.offsets.len() - 1
     }
 
     /// Whether there is no key.
@@ -35,17 +41,59 @@ impl KeyBytes {
     /// The key of a row.
     #[inline]
     pub fn row(&self, row: usize) -> &[u8] {
-        &self.data[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+        &self.data[self.offsets[row]..self.offsets[row + 1]]
     }
 
-    /// All keys, one behind the other.
-    pub fn data(&self) -> &[u8] {
-        &self.data
+    /// Adds a key at the end.
+    #[inline]
+    pub fn push(&mut self, key: &[u8]) {
+        self.data.extend_from_slice(key);
+        self.offsets.push(self.data.len());
     }
 
-    /// Where each key starts in [`KeyBytes::data`]; one more than keys.
-    pub fn offsets(&self) -> &[u32] {
-        &self.offsets
+    /// Adds all keys of `other` at the end.
+    pub fn append(&mut self, other: &Self) {
+        let base = self.data.len();
+        self.data.extend_from_slice(&other.data);
+        self.offsets.extend(other.offsets[1..].iter().map(|offset| base + offset));
+    }
+
+    /// The keys of the rows that `rows` names.
+    #[must_use]
+    pub fn pick(&self, rows: &[u32]) -> Self {
+        let mut picked = Self::default();
+        picked.offsets.reserve(rows.len());
+        rows.iter().for_each(|row| picked.push(self.row(*row as usize)));
+        picked
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.data.len() + self.offsets.len() * 8
+    }
+}
+
+/// Encodes `columns` in Arrow's row format.
+pub(super) fn ordered(keys: &[KeyColumn], columns: &[Column], converter: &RowConverter) -> Result<KeyBytes> {
+    let columns = columns.iter().zip(keys).map(|(column, key)| Ok(normal_floats(column.stored(&key.data_type)?)));
+    let rows = converter.convert_columns(&columns.collect::<Result<Vec<_>>>()?)?;
+    let mut encoded = KeyBytes::default();
+    rows.iter().for_each(|row| encoded.push(row.as_ref()));
+    Ok(encoded)
+}
+
+/// Floats with one zero and one NaN; other types as they are.
+fn normal_floats(array: ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::Float32 => {
+            let normal = |value: f32| f32::from_bits(float32_bits(value));
+            Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(normal))
+        }
+        DataType::Float64 => {
+            let normal = |value: f64| f64::from_bits(float64_bits(value));
+            Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(normal))
+        }
+        _ => array,
     }
 }
 
@@ -85,8 +133,7 @@ pub(super) fn encode(keys: &[KeyColumn], columns: &[Column], rows: usize) -> Res
         for source in &sources {
             source.append(row, &mut data);
         }
-        let end = u32::try_from(data.len()).map_err(|_| Error::value("the keys of one chunk take more than 4 GiB"))?;
-        offsets.push(end);
+        offsets.push(data.len());
     }
     Ok(KeyBytes { offsets, data })
 }

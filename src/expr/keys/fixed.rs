@@ -40,6 +40,11 @@ impl Word for u128 {
 
 /// Packs `columns` into one word a row.
 pub(super) fn encode<W: Word>(keys: &[KeyColumn], columns: &[Column], rows: usize) -> Result<Vec<W>> {
+    if let ([key], [column]) = (keys, columns)
+        && let Some(words) = only(key, column, rows)?
+    {
+        return Ok(words);
+    }
     let mut words = vec![W::default(); rows];
     for (key, column) in keys.iter().zip(columns) {
         match column {
@@ -57,16 +62,46 @@ pub(super) fn encode<W: Word>(keys: &[KeyColumn], columns: &[Column], rows: usiz
     Ok(words)
 }
 
-/// Dictionary values are packed once per dictionary; the last entry of the table is NULL's.
-fn add_codes<W: Word>(key: &KeyColumn, dict: &DictColumn, words: &mut [W]) -> Result<()> {
-    let table = dict.dictionary().remember(key.memo, |values| {
+/// The commonest keys, one integer column, in one pass that only writes; none: pack as any other.
+fn only<W: Word>(key: &KeyColumn, column: &Column, rows: usize) -> Result<Option<Vec<W>>> {
+    if key.null_equals {
+        return Ok(None);
+    }
+    Ok(match column {
+        Column::Dict(dict) if dict.codes().null_count() == 0 && dict.dictionary().values().len() <= rows.saturating_mul(4) => {
+            let table = table::<W>(key, dict)?;
+            Some(dict.codes().values().iter().map(|&code| table[code as usize]).collect())
+        }
+        Column::Flat(array) => {
+            let word = |value: i64| W::low(value as u64);
+            match array.data_type() {
+                DataType::Int32 => Some(array.as_primitive::<Int32Type>().values().iter().map(|&v| word(v.into())).collect()),
+                DataType::Int64 => Some(array.as_primitive::<Int64Type>().values().iter().map(|&v| word(v)).collect()),
+                DataType::Date32 => Some(array.as_primitive::<Date32Type>().values().iter().map(|&v| word(v.into())).collect()),
+                DataType::Decimal64(..) if key.bits == Some(64) => {
+                    Some(array.as_primitive::<Decimal64Type>().values().iter().map(|&v| word(v)).collect())
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    })
+}
+
+/// The packed values of a dictionary, made once per dictionary; the last entry is NULL's.
+fn table<W: Word>(key: &KeyColumn, dict: &DictColumn) -> Result<std::sync::Arc<Vec<W>>> {
+    dict.dictionary().remember(key.memo, |values| {
         let mut table = vec![W::default(); values.len() + 1];
         add(key, values, &mut table[..values.len()])?;
         if key.null_equals {
             table[values.len()] = W::low(1).place(key.shift + key.bits.unwrap_or(0));
         }
         Ok(table)
-    })?;
+    })
+}
+
+fn add_codes<W: Word>(key: &KeyColumn, dict: &DictColumn, words: &mut [W]) -> Result<()> {
+    let table = table::<W>(key, dict)?;
     let codes = dict.codes();
     if codes.null_count() == 0 {
         for (word, &code) in words.iter_mut().zip(codes.values()) {
@@ -101,9 +136,10 @@ fn add<W: Word>(key: &KeyColumn, array: &ArrayRef, words: &mut [W]) -> Result<()
 
 fn each<W: Word>(key: &KeyColumn, array: &ArrayRef, words: &mut [W], put: impl Fn(&mut W, W)) -> Result<()> {
     macro_rules! ints {
-        ($t:ty, $u:ty) => {{
+        ($t:ty, $wide:ty) => {{
             let values = array.as_primitive::<$t>().values();
-            words.iter_mut().zip(values.iter()).for_each(|(word, &value)| put(word, W::low(u64::from(value as $u))));
+            let mask = key.mask;
+            words.iter_mut().zip(values.iter()).for_each(|(word, &value)| put(word, W::low(<$wide>::from(value) as u64 & mask)));
         }};
     }
     match array.data_type() {
@@ -111,22 +147,22 @@ fn each<W: Word>(key: &KeyColumn, array: &ArrayRef, words: &mut [W], put: impl F
             let values = array.as_boolean().values();
             words.iter_mut().zip(values.iter()).for_each(|(word, value)| put(word, W::low(u64::from(value))));
         }
-        DataType::Int8 => ints!(Int8Type, u8),
-        DataType::UInt8 => ints!(UInt8Type, u8),
-        DataType::Int16 => ints!(Int16Type, u16),
-        DataType::UInt16 => ints!(UInt16Type, u16),
-        DataType::Int32 => ints!(Int32Type, u32),
-        DataType::UInt32 => ints!(UInt32Type, u32),
-        DataType::Date32 => ints!(Date32Type, u32),
-        DataType::Time32(TimeUnit::Second) => ints!(Time32SecondType, u32),
-        DataType::Time32(_) => ints!(Time32MillisecondType, u32),
-        DataType::Int64 => ints!(Int64Type, u64),
+        DataType::Int8 => ints!(Int8Type, i64),
+        DataType::UInt8 => ints!(UInt8Type, u64),
+        DataType::Int16 => ints!(Int16Type, i64),
+        DataType::UInt16 => ints!(UInt16Type, u64),
+        DataType::Int32 => ints!(Int32Type, i64),
+        DataType::UInt32 => ints!(UInt32Type, u64),
+        DataType::Date32 => ints!(Date32Type, i64),
+        DataType::Time32(TimeUnit::Second) => ints!(Time32SecondType, i64),
+        DataType::Time32(_) => ints!(Time32MillisecondType, i64),
+        DataType::Int64 => ints!(Int64Type, i64),
         DataType::UInt64 => ints!(UInt64Type, u64),
-        DataType::Date64 => ints!(Date64Type, u64),
-        DataType::Time64(TimeUnit::Microsecond) => ints!(Time64MicrosecondType, u64),
-        DataType::Time64(_) => ints!(Time64NanosecondType, u64),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => ints!(TimestampMicrosecondType, u64),
-        DataType::Duration(TimeUnit::Microsecond) => ints!(DurationMicrosecondType, u64),
+        DataType::Date64 => ints!(Date64Type, i64),
+        DataType::Time64(TimeUnit::Microsecond) => ints!(Time64MicrosecondType, i64),
+        DataType::Time64(_) => ints!(Time64NanosecondType, i64),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => ints!(TimestampMicrosecondType, i64),
+        DataType::Duration(TimeUnit::Microsecond) => ints!(DurationMicrosecondType, i64),
         DataType::Float32 => {
             let values = array.as_primitive::<Float32Type>().values();
             words.iter_mut().zip(values).for_each(|(word, &value)| put(word, W::low(u64::from(float32_bits(value)))));
@@ -135,7 +171,7 @@ fn each<W: Word>(key: &KeyColumn, array: &ArrayRef, words: &mut [W], put: impl F
             let values = array.as_primitive::<Float64Type>().values();
             words.iter_mut().zip(values).for_each(|(word, &value)| put(word, W::low(float64_bits(value))));
         }
-        DataType::Decimal64(..) if key.bits == Some(64) => ints!(Decimal64Type, u64),
+        DataType::Decimal64(..) if key.bits == Some(64) => ints!(Decimal64Type, i64),
         DataType::Decimal64(..) => {
             let values = array.as_primitive::<Decimal64Type>().values();
             words.iter_mut().zip(values).for_each(|(word, &value)| put(word, W::wide(i128::from(value) as u128)));

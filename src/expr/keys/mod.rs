@@ -6,26 +6,33 @@
 //! sides of a join agree.
 //!
 //! ```text
+//!   (Int32)                    u64:   the value as a signed 64-bit integer
 //!   (Int32, Date32)            u64:   |  date  |  int  |
 //!   (Int64) for grouping       u128:  | 0 ... | null? |      int64      |
 //!   (Utf8, Int64)              bytes: len(4) utf8 | int64(8)
 //!   (Utf8) for grouping        bytes: null?(1) utf8
 //! ```
 //!
+//! [`KeyColumns::ordered`] is for those who sort: always bytes, in Arrow's row format, which compare
+//! as the values do.
+//!
 //! Cost: one pass a column; dictionary columns are encoded once per dictionary. NULL: under plain
 //! `=` a row with a NULL key is marked in [`EncodedKeys::valid`]; where NULLs are equal a bit or
 //! byte says so. -0.0 is 0.0 and all NaNs are one.
 
 mod bytes;
+mod encoded;
 mod fixed;
 mod hash;
 
 pub use bytes::KeyBytes;
 
-use crate::column::{Column, Dictionary, is_narrow_decimal};
+use crate::column::{Column, Dictionary, is_narrow_decimal, storage_type};
 use crate::error::{Error, Result};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, SortField};
+use std::sync::Arc;
 
 /// How keys of some types are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +50,8 @@ pub enum KeyLayout {
 pub struct KeyColumns {
     columns: Vec<KeyColumn>,
     layout: KeyLayout,
+    /// For keys whose bytes must compare as the values do.
+    ordered: Option<Arc<RowConverter>>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +62,9 @@ struct KeyColumn {
     bits: Option<u32>,
     /// Where the value starts in the packed integer; its null bit, if it has one, follows it.
     shift: u32,
+    /// The bits of a signed value that are packed: all 64 of an only column, so that the packed
+    /// integer is the value whatever the width.
+    mask: u64,
     /// Under which what was encoded of a dictionary is remembered.
     memo: u64,
 }
@@ -88,7 +100,11 @@ impl KeyColumns {
         for (at, data_type) in types.into_iter().enumerate() {
             let null_equals = null_equals.get(at).copied().unwrap_or(false);
             let bits = fixed_bits(&data_type);
-            columns.push(KeyColumn { data_type, null_equals, bits, shift, memo: Dictionary::key() });
+            let mask = match bits {
+                Some(bits @ 0..64) => (1 << bits) - 1,
+                _ => u64::MAX,
+            };
+            columns.push(KeyColumn { data_type, null_equals, bits, shift, mask, memo: Dictionary::key() });
             match bits {
                 Some(bits) => shift += bits + u32::from(null_equals),
                 None => fixed = false,
@@ -99,7 +115,54 @@ impl KeyColumns {
             65..=128 if fixed => KeyLayout::Fixed128,
             _ => KeyLayout::Bytes,
         };
-        Self { columns, layout }
+        if let [only] = columns.as_mut_slice()
+            && !only.null_equals
+        {
+            only.mask = u64::MAX;
+        }
+        Self { columns, layout, ordered: None }
+    }
+
+    /// The same keys as bytes that compare as the values do: column by column, NULL first.
+    ///
+    /// # Errors
+    /// For types that have no order.
+    pub fn ordered(types: Vec<DataType>, null_equals: Vec<bool>) -> Result<Self> {
+        let fields: Vec<SortField> = types.iter().map(|data_type| SortField::new(storage_type(data_type))).collect();
+        let mut keys = Self::new(types, null_equals);
+        keys.comparable()?;
+        keys.layout = KeyLayout::Bytes;
+        keys.ordered = Some(Arc::new(RowConverter::new(fields)?));
+        Ok(keys)
+    }
+
+    /// Whether values of every key column can be compared at all.
+    ///
+    /// # Errors
+    /// Names the types otherwise.
+    pub fn comparable(&self) -> Result<()> {
+        let fields: Vec<SortField> = self.types().map(|data_type| SortField::new(storage_type(data_type))).collect();
+        if RowConverter::supports_fields(&fields) {
+            return Ok(());
+        }
+        let names: Vec<String> = self.types().map(ToString::to_string).collect();
+        Err(Error::unsupported(format!("keys of type {}", names.join(", "))))
+    }
+
+    /// Whether the encoding of a key is the value of one signed integer of at most 64 bits.
+    pub fn is_integer(&self) -> bool {
+        let [only] = self.columns.as_slice() else { return false };
+        let signed = match &only.data_type {
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => true,
+            DataType::Date32 | DataType::Timestamp(..) => true,
+            other => is_narrow_decimal(other),
+        };
+        signed && !only.null_equals && self.layout == KeyLayout::Fixed64
+    }
+
+    /// Whether NULL equals NULL in some key column.
+    pub fn has_null_equals(&self) -> bool {
+        self.columns.iter().any(|column| column.null_equals)
     }
 
     /// Into which variant of [`KeyData`] these keys are encoded.
@@ -127,53 +190,19 @@ impl KeyColumns {
         if columns.len() != self.columns.len() || columns.iter().any(|column| column.len() != rows) {
             return Err(Error::internal("key columns do not match the key's types"));
         }
-        let data = match self.layout {
-            KeyLayout::Fixed64 => KeyData::Fixed64(fixed::encode::<u64>(&self.columns, columns, rows)?),
-            KeyLayout::Fixed128 => KeyData::Fixed128(fixed::encode::<u128>(&self.columns, columns, rows)?),
-            KeyLayout::Bytes => KeyData::Bytes(bytes::encode(&self.columns, columns, rows)?),
+        let data = match (&self.ordered, self.layout) {
+            (Some(converter), _) => KeyData::Bytes(bytes::ordered(&self.columns, columns, converter)?),
+            (None, KeyLayout::Fixed64) => KeyData::Fixed64(fixed::encode::<u64>(&self.columns, columns, rows)?),
+            (None, KeyLayout::Fixed128) => KeyData::Fixed128(fixed::encode::<u128>(&self.columns, columns, rows)?),
+            (None, KeyLayout::Bytes) => KeyData::Bytes(bytes::encode(&self.columns, columns, rows)?),
         };
         let mut valid: Option<BooleanBuffer> = None;
-        for (key, column) in self.columns.iter().zip(columns).filter(|(key, _)| !key.null_equals) {
-            let _ = key;
+        for (_, column) in self.columns.iter().zip(columns).filter(|(key, _)| !key.null_equals) {
             if let Some(own) = validity(column)? {
                 valid = Some(valid.map_or_else(|| own.clone(), |all| &all & &own));
             }
         }
         Ok(EncodedKeys { data, valid })
-    }
-}
-
-impl EncodedKeys {
-    /// Number of keys.
-    pub fn len(&self) -> usize {
-        match &self.data {
-            KeyData::Fixed64(keys) => keys.len(),
-            KeyData::Fixed128(keys) => keys.len(),
-            KeyData::Bytes(keys) => keys.len(),
-        }
-    }
-
-    /// Whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether the key of `row` can equal another.
-    pub fn is_valid(&self, row: usize) -> bool {
-        self.valid.as_ref().is_none_or(|valid| valid.value(row))
-    }
-
-    /// A hash of every key, with all 64 bits mixed. `constant` gives 0 for every key (tests of
-    /// collisions).
-    pub fn hash(&self, constant: bool) -> Vec<u64> {
-        if constant {
-            return vec![0; self.len()];
-        }
-        match &self.data {
-            KeyData::Fixed64(keys) => keys.iter().map(|&key| hash::hash64(key)).collect(),
-            KeyData::Fixed128(keys) => keys.iter().map(|&key| hash::hash128(key)).collect(),
-            KeyData::Bytes(keys) => (0..keys.len()).map(|row| hash::hash_bytes(keys.row(row))).collect(),
-        }
     }
 }
 

@@ -97,3 +97,52 @@ fn decimals_of_both_widths_agree() {
         assert_eq!(encode(&narrow), encode(&wide));
     }
 }
+
+#[test]
+fn an_only_integer_is_its_own_encoding() {
+    let signed: [(DataType, ArrayRef); 4] = [
+        (DataType::Int8, Arc::new(Int8Array::from(vec![-1, 5]))),
+        (DataType::Int32, Arc::new(Int32Array::from(vec![-1, 5]))),
+        (DataType::Date32, Arc::new(Date32Array::from(vec![-1, 5]))),
+        (DataType::Decimal128(9, 2), Arc::new(Decimal64Array::from(vec![-1, 5]).with_data_type(DataType::Decimal64(9, 2)))),
+    ];
+    for (data_type, array) in signed {
+        let keys = KeyColumns::new(vec![data_type], vec![false]);
+        assert!(keys.is_integer());
+        let KeyData::Fixed64(words) = keys.encode(&[Column::Flat(array)], 2).unwrap().data else { panic!("not words") };
+        assert_eq!(words, [-1_i64 as u64, 5]);
+    }
+    // In company a value takes its own bits only, or neighbours would be overwritten.
+    let pair = KeyColumns::new(vec![DataType::Int32, DataType::Int16], vec![false; 2]);
+    assert!(!pair.is_integer());
+    let columns = [flat(Int32Array::from(vec![-1, -1])), flat(Int16Array::from(vec![7, 8]))];
+    assert!(!same(&pair.encode(&columns, 2).unwrap(), 0, 1));
+    assert!(!KeyColumns::new(vec![DataType::Float64], vec![false]).is_integer());
+    assert!(!KeyColumns::new(vec![DataType::Int32], vec![true]).is_integer());
+}
+
+#[test]
+fn ordered_keys_compare_as_their_values() {
+    let values = flat(Float64Array::from(vec![Some(-1.5), Some(-0.0), Some(0.0), Some(2.0), Some(f64::NAN), None]));
+    let keys = KeyColumns::ordered(vec![DataType::Float64], vec![false]).unwrap();
+    let encoded = keys.encode(&[values], 6).unwrap();
+    let KeyData::Bytes(bytes) = &encoded.data else { panic!("not bytes") };
+    assert!(bytes.row(0) < bytes.row(1) && bytes.row(1) == bytes.row(2) && bytes.row(2) < bytes.row(3));
+    assert!(bytes.row(3) < bytes.row(4) && bytes.row(5) < bytes.row(0) && !encoded.is_valid(5));
+    let map = DataType::Map(Arc::new(arrow::datatypes::Field::new("entries", DataType::Int32, false)), false);
+    assert!(KeyColumns::ordered(vec![map], vec![false]).is_err());
+}
+
+#[test]
+fn keys_are_put_together_and_picked() {
+    let encode = |texts: Vec<Option<&str>>| {
+        let rows = texts.len();
+        let column = flat(StringViewArray::from(texts));
+        KeyColumns::new(vec![DataType::Utf8View], vec![false]).encode(&[column], rows).unwrap()
+    };
+    let all = EncodedKeys::concat(&[encode(vec![Some("a"), Some("b")]), encode(vec![None, Some("a")])]);
+    assert!(all.len() == 4 && same(&all, 0, 3) && !same(&all, 0, 1) && all.has_null() && !all.is_valid(2));
+    let picked = all.pick(&[3, 2]);
+    assert!(picked.data.equal(0, &all.data, 0) && !picked.is_valid(1));
+    assert_eq!(all.data.hash(3, 4, false), all.data.hash(0, 1, false));
+}

@@ -1,11 +1,9 @@
-//! The bytes of column chunks in memory, as the crate's page reader wants to see them.
+//! The bytes of column chunks in memory.
 
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
-use ::parquet::errors::ParquetError;
-use ::parquet::file::reader::{ChunkReader, Length};
 use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
@@ -16,7 +14,6 @@ const GAP_BYTES_MAX: u64 = 64 << 10;
 /// Parts of a file, at their offsets in it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FileParts {
-    file_bytes: u64,
     parts: Vec<(u64, Bytes)>,
 }
 
@@ -50,11 +47,11 @@ impl FileParts {
             total += wanted;
             parts.push((range.start, Bytes::from(buffer)));
         }
-        Ok((Self { file_bytes, parts }, total))
+        Ok((Self { parts }, total))
     }
 
     /// From `start` to the end of the part that holds it.
-    fn from(&self, start: u64) -> ::parquet::errors::Result<Bytes> {
+    pub(super) fn from(&self, start: u64) -> Result<Bytes> {
         let after = self.parts.partition_point(|(offset, _)| *offset <= start);
         if let Some((offset, bytes)) = after.checked_sub(1).and_then(|at| self.parts.get(at)) {
             let skip = (start - offset) as usize;
@@ -62,28 +59,6 @@ impl FileParts {
                 return Ok(bytes.slice(skip..));
             }
         }
-        Err(ParquetError::General(format!("offset {start} lies outside of the column chunk")))
-    }
-}
-
-impl Length for FileParts {
-    fn len(&self) -> u64 {
-        self.file_bytes
-    }
-}
-
-impl ChunkReader for FileParts {
-    type T = Cursor<Bytes>;
-
-    fn get_read(&self, start: u64) -> ::parquet::errors::Result<Self::T> {
-        self.from(start).map(Cursor::new)
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ::parquet::errors::Result<Bytes> {
-        let bytes = self.from(start)?;
-        if length > bytes.len() {
-            return Err(ParquetError::General(format!("{length} bytes at offset {start} leave the column chunk")));
-        }
-        Ok(bytes.slice(..length))
+        Err(Error::data(format!("offset {start} lies outside of the column chunk")))
     }
 }

@@ -2,13 +2,13 @@
 
 use super::arrow_cursor::ArrowCursor;
 use super::calendar;
-use super::hybrid::{BitRun, Hybrid};
+use super::levels::LevelReader;
 use super::pages::{Next, Pages};
 use super::values::Values;
 use crate::column::Column;
 use crate::error::{Error, Result};
 use arrow::array::BooleanBufferBuilder;
-use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::buffer::NullBuffer;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -108,8 +108,7 @@ struct OpenPage {
     rows: usize,
     /// Rows of the page consumed so far.
     at: usize,
-    /// None: no row of the page is NULL.
-    valid: Option<BooleanBuffer>,
+    levels: LevelReader,
 }
 
 impl FlatCursor {
@@ -129,8 +128,7 @@ impl FlatCursor {
         while done < rows {
             let page = seek(&mut self.page, &mut self.pages, &mut *self.values, self.row)?;
             let count = (rows - done).min(page.rows - page.at);
-            let slice = page.valid.as_ref().map(|valid| valid.slice(page.at, count));
-            match slice.filter(|slice| slice.count_set_bits() < count) {
+            match page.levels.read(count)? {
                 None => {
                     self.values.read(count, None)?;
                     if let Some(valid) = &mut valid {
@@ -165,39 +163,16 @@ fn seek<'a>(open: &'a mut Option<OpenPage>, pages: &mut Pages, values: &mut dyn 
             Next::End => return Err(Error::data("the column has fewer values than its row group has rows")),
             Next::Dictionary(data, count) => values.dictionary(data, count)?,
             Next::Data(page) => {
-                let valid = page.levels.map(|levels| validity(levels, page.rows)).transpose()?.flatten();
                 values.begin(page.encoding, page.values)?;
-                *open = Some(OpenPage { start, rows: page.rows, at: 0, valid });
+                *open = Some(OpenPage { start, rows: page.rows, at: 0, levels: LevelReader::new(page.levels)? });
             }
         }
     }
     let page = open.as_mut().ok_or_else(|| Error::internal("no page is open after a seek"))?;
     let behind = row.saturating_sub(page.start + page.at);
     if behind > 0 {
-        let present = page.valid.as_ref().map_or(behind, |valid| valid.slice(page.at, behind).count_set_bits());
-        values.skip(present)?;
+        values.skip(page.levels.skip(behind)?)?;
         page.at += behind;
     }
     Ok(page)
-}
-
-/// Definition levels of 0 and 1 as a validity mask; none when all rows are present. Packed levels
-/// are what Arrow's masks are: bits, the first row in the lowest one.
-fn validity(levels: ::bytes::Bytes, rows: usize) -> Result<Option<BooleanBuffer>> {
-    let mut mask: Option<BooleanBufferBuilder> = None;
-    let mut done = 0;
-    Hybrid::new(levels, 1)?.bits(rows, &mut |run| match run {
-        BitRun::Repeat { bit: true, count } if mask.is_none() => done += count,
-        BitRun::Repeat { bit, count } => mask.get_or_insert_with(|| all_present(done, rows)).append_n(count, bit),
-        BitRun::Packed { bytes, first, count } => {
-            mask.get_or_insert_with(|| all_present(done, rows)).append_packed_range(first..first + count, bytes);
-        }
-    })?;
-    Ok(mask.map(|mut mask| mask.finish()).filter(|mask| mask.count_set_bits() < rows))
-}
-
-fn all_present(done: usize, rows: usize) -> BooleanBufferBuilder {
-    let mut mask = BooleanBufferBuilder::new(rows.min(1 << 20));
-    mask.append_n(done, true);
-    mask
 }

@@ -44,6 +44,17 @@ pub struct FileColumn {
     pub(super) field: Field,
 }
 
+/// One of the columns that a footer says a row group is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sorting {
+    /// The column of the file.
+    pub column: usize,
+    /// Largest first.
+    pub descending: bool,
+    /// NULLs before everything else.
+    pub nulls_first: bool,
+}
+
 /// The footer of a Parquet file.
 #[derive(Debug)]
 pub struct Footer {
@@ -173,6 +184,29 @@ impl Footer {
             let size = u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
             (compressed + chunk.compressed_size().max(0) as u64, plain + size)
         })
+    }
+
+    /// What the footer says a row group is sorted by, major first; nobody checked it. Columns inside
+    /// of nested ones end the list.
+    pub fn sorting(&self, row_group: usize) -> Vec<Sorting> {
+        let claimed = self.metadata.row_group(row_group).sorting_columns().map(Vec::as_slice).unwrap_or_default();
+        let known = claimed.iter().map_while(|sorted| {
+            let leaf = usize::try_from(sorted.column_idx).ok()?;
+            let column = self.columns.iter().position(|column| column.leaf == Some(leaf))?;
+            Some(Sorting { column, descending: sorted.descending, nulls_first: sorted.nulls_first })
+        });
+        known.collect()
+    }
+
+    /// Whether the row group has places and bounds of its pages.
+    pub fn has_page_index(&self, row_group: usize) -> bool {
+        let chunks = self.metadata.row_group(row_group).columns();
+        chunks.iter().any(|chunk| chunk.offset_index_offset().is_some() && chunk.column_index_offset().is_some())
+    }
+
+    /// Whether some column of the row group has a Bloom filter.
+    pub fn has_bloom_filter(&self, row_group: usize) -> bool {
+        self.metadata.row_group(row_group).columns().iter().any(|chunk| chunk.bloom_filter_offset().is_some())
     }
 
     /// Bounds of a column in every row group.

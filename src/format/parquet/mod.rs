@@ -1,8 +1,8 @@
 //! Parquet: footers, zones and columns.
 //!
-//! Footers, page headers and decompression are the `parquet` crate's. Flat columns in the common
-//! encodings are decoded here; nested ones and rare encodings go through the crate's Arrow reader
-//! behind the same [`ColumnCursor`].
+//! Footers and the page index are read by the `parquet` crate. Pages of flat columns are found,
+//! decompressed and decoded here; nested columns and rare encodings go through the crate's Arrow
+//! reader behind the same [`ColumnCursor`].
 //!
 //! ```text
 //!   Footer (cached) ──> RowGroup::open_columns ──bytes──> ColumnCursor ──read(rows)──> Column
@@ -12,15 +12,18 @@
 mod arrow_cursor;
 mod bytes;
 mod calendar;
+mod codec;
 mod column;
 mod fixed;
 mod footer;
 mod hybrid;
 mod kind;
+mod levels;
 mod page_header;
 mod page_index;
 mod pages;
 mod row_group;
+mod snappy;
 mod strings;
 mod values;
 mod write;
@@ -32,7 +35,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use column::ColumnCursor;
-pub use footer::{FileColumn, FileId, Footer};
+pub use footer::{FileColumn, FileId, Footer, Sorting};
 pub use page_index::PageZones;
 pub use row_group::RowGroup;
 pub use write::{

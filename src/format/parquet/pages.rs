@@ -4,15 +4,14 @@
 //! looked at. Without it page headers are read one after the other; the page's bytes are not.
 
 use super::bytes::FileParts;
-use super::damaged;
+use super::codec::Codec;
+use super::page_header::{PageHeader, PageKind};
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
 use ::parquet::basic::Encoding;
-use ::parquet::column::page::{Page, PageReader};
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::page_index::offset_index::PageLocation;
-use ::parquet::file::serialized_reader::SerializedPageReader;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A data page, cut into levels and values.
@@ -21,10 +20,18 @@ pub(super) struct DataPage {
     pub(super) rows: usize,
     /// How the values are encoded.
     pub(super) encoding: Encoding,
-    /// Definition levels as a hybrid stream; none in a column without NULLs.
-    pub(super) levels: Option<Bytes>,
+    /// Definition levels; none in a column without NULLs.
+    pub(super) levels: Option<Levels>,
     /// The values that are not NULL.
     pub(super) values: Bytes,
+}
+
+/// Definition levels of a flat column, a bit a row.
+pub(super) enum Levels {
+    /// A hybrid stream.
+    Hybrid(Bytes),
+    /// Bits, most significant first, as the first writers wrote them.
+    Bits(Bytes),
 }
 
 /// What comes next in a column chunk.
@@ -39,9 +46,12 @@ pub(super) enum Next {
 
 /// Reads the pages of a column chunk.
 pub(super) struct Pages {
-    reader: SerializedPageReader<FileParts>,
-    /// First row of every data page, and the number of rows at the end; empty when not known.
-    starts: Vec<usize>,
+    parts: Arc<FileParts>,
+    codec: Codec,
+    /// What is not read yet, in the file; with known places, the dictionary only.
+    rest: Range<u64>,
+    /// First row and place of every data page; empty when not known.
+    places: Vec<(usize, Range<u64>)>,
     rows: usize,
     optional: bool,
     /// Data pages so far, read or passed over.
@@ -61,17 +71,22 @@ impl Pages {
         rows: usize,
         locations: Option<&[PageLocation]>,
     ) -> Result<Self> {
-        let mut starts = Vec::new();
+        let mut rest = chunk_range(chunk);
+        let mut places = Vec::new();
         if let Some(locations) = locations {
-            starts.extend(locations.iter().map(|location| location.first_row_index as usize));
-            starts.push(rows);
+            places.extend(locations.iter().map(|location| {
+                let start = location.offset as u64;
+                (location.first_row_index as usize, start..start + location.compressed_page_size as u64)
+            }));
         }
         // With places, the dictionary is what lies before the first page; without, headers tell.
-        let start = chunk_range(chunk).start;
-        let dictionary_checked = locations.and_then(<[_]>::first).is_none_or(|first| first.offset as u64 == start);
-        let reader = SerializedPageReader::new(parts, chunk, rows, locations.map(<[PageLocation]>::to_vec)).map_err(damaged)?;
+        if let Some((_, first)) = places.first() {
+            rest.end = first.start;
+        }
+        let dictionary_checked = !places.is_empty() && rest.is_empty();
         let optional = chunk.column_descr().max_def_level() > 0;
-        Ok(Self { reader, starts, rows, optional, page: 0, row: 0, skipped: 0, dictionary_checked })
+        let codec = Codec::new(chunk.compression())?;
+        Ok(Self { parts, codec, rest, places, rows, optional, page: 0, row: 0, skipped: 0, dictionary_checked })
     }
 
     /// Passes over data pages that end at or before `row`. A dictionary before them is left to
@@ -80,13 +95,27 @@ impl Pages {
         if !self.dictionary_checked {
             return Ok(());
         }
-        while self.row < self.rows {
-            let Some(rows) = self.peek_rows()? else { return Ok(()) };
+        if !self.places.is_empty() {
+            let wanted = self.places.partition_point(|(first, _)| *first <= row).saturating_sub(1);
+            if wanted > self.page {
+                self.skipped += wanted - self.page;
+                self.page = wanted;
+                self.row = self.places[wanted].0;
+            }
+            return Ok(());
+        }
+        while self.row < self.rows && !self.rest.is_empty() {
+            let (header, bytes) = self.header()?;
+            let rows = match header.kind {
+                PageKind::Data { values, .. } => values,
+                PageKind::DataV2 { rows, .. } => rows,
+                PageKind::Dictionary { .. } | PageKind::Other => return Ok(()),
+            };
             let end = self.row.saturating_add(rows);
             if end > row {
                 return Ok(());
             }
-            self.reader.skip_next_page().map_err(damaged)?;
+            self.rest.start += bytes as u64 + header.stored as u64;
             self.page += 1;
             self.skipped += 1;
             self.row = end;
@@ -94,70 +123,122 @@ impl Pages {
         Ok(())
     }
 
-    fn peek_rows(&mut self) -> Result<Option<usize>> {
-        if !self.starts.is_empty() {
-            let known = self.starts.get(self.page).zip(self.starts.get(self.page + 1));
-            return Ok(known.map(|(start, end)| end - start));
-        }
-        // The crate unwraps parts of the header that a damaged file may lack.
-        let peeked = catch_unwind(AssertUnwindSafe(|| self.reader.peek_next_page()));
-        let peeked = peeked.map_err(|_| Error::data("a page header is damaged"))?.map_err(damaged)?;
-        Ok(peeked.filter(|page| !page.is_dict).and_then(|page| page.num_rows.or(page.num_levels)))
+    /// The header at the start of `rest`, and its length.
+    fn header(&self) -> Result<(PageHeader, usize)> {
+        let bytes = self.parts.from(self.rest.start)?;
+        let left = usize::try_from(self.rest.end - self.rest.start).unwrap_or(usize::MAX).min(bytes.len());
+        let header = PageHeader::read(&bytes[..left]);
+        header.filter(|(header, bytes)| header.stored <= left - bytes).ok_or_else(|| Error::data("a page header is damaged"))
     }
 
     /// The next page, decompressed.
     pub(super) fn next(&mut self) -> Result<Next> {
-        self.dictionary_checked = true;
-        match self.reader.get_next_page().map_err(damaged)? {
-            None => Ok(Next::End),
-            Some(Page::DictionaryPage { buf, num_values, encoding, .. }) => match encoding {
-                Encoding::PLAIN | Encoding::PLAIN_DICTIONARY => Ok(Next::Dictionary(buf, num_values as usize)),
-                other => Err(Error::unsupported(format!("a dictionary page in {other} encoding"))),
-            },
-            Some(page) => {
-                let page = self.cut(page)?;
-                let expected = match self.starts.get(self.page + 1) {
-                    Some(end) => end - self.row == page.rows,
-                    None => page.rows <= self.rows.saturating_sub(self.row),
-                };
-                if !expected {
-                    return Err(Error::data(format!("a page of {} rows does not fit its row group", page.rows)));
-                }
-                self.page += 1;
-                self.row += page.rows;
-                Ok(Next::Data(page))
-            }
-        }
+        let page = self.page;
+        self.try_next().map_err(|error| error.in_page(page))
     }
 
-    fn cut(&self, page: Page) -> Result<DataPage> {
+    fn try_next(&mut self) -> Result<Next> {
+        if self.dictionary_checked && !self.places.is_empty() {
+            let Some((_, place)) = self.places.get(self.page) else { return Ok(Next::End) };
+            self.rest = place.clone();
+        }
+        while !self.rest.is_empty() && self.row < self.rows {
+            let (header, bytes) = self.header()?;
+            let start = self.rest.start + bytes as u64;
+            self.rest.start = start + header.stored as u64;
+            let from = self.parts.from(start)?;
+            let first = !self.dictionary_checked;
+            match header.kind {
+                // More than one step: a dictionary may follow what is not known.
+                PageKind::Other => continue,
+                PageKind::Dictionary { values, encoding } => {
+                    if !first {
+                        return Err(Error::data("a dictionary page among the data pages"));
+                    }
+                    self.dictionary_checked = true;
+                    if !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
+                        return Err(Error::unsupported(format!("a dictionary page in {encoding} encoding")));
+                    }
+                    let stored = checked(from.slice(..header.stored), header.crc)?;
+                    return Ok(Next::Dictionary(self.codec.decompress(stored, header.plain)?, values));
+                }
+                PageKind::Data { .. } | PageKind::DataV2 { .. } => {
+                    if first && !self.places.is_empty() {
+                        return Err(Error::data("a data page where the dictionary should be"));
+                    }
+                    self.dictionary_checked = true;
+                    let stored = checked(from.slice(..header.stored), header.crc)?;
+                    let page = self.cut(&header, stored)?;
+                    let end = match self.places.get(self.page + 1) {
+                        Some((end, _)) => *end,
+                        None if self.places.is_empty() => self.row.saturating_add(page.rows).min(self.rows),
+                        None => self.rows,
+                    };
+                    if self.row.saturating_add(page.rows) != end {
+                        return Err(Error::data(format!("a page of {} rows does not fit its row group", page.rows)));
+                    }
+                    self.page += 1;
+                    self.row = end;
+                    return Ok(Next::Data(page));
+                }
+            }
+        }
+        if !self.dictionary_checked && !self.places.is_empty() {
+            // Nothing known lay before the first page.
+            self.dictionary_checked = true;
+            return self.try_next();
+        }
+        Ok(Next::End)
+    }
+
+    fn cut(&mut self, header: &PageHeader, stored: Bytes) -> Result<DataPage> {
         let cut_off = || Error::data("the levels of a page are cut off");
-        match page {
-            Page::DataPage { buf, num_values, encoding, def_level_encoding, .. } => {
+        match header.kind {
+            PageKind::Data { values: rows, encoding, levels: kind } => {
+                let page = self.codec.decompress(stored, header.plain)?;
                 let mut at = 0;
                 let mut levels = None;
                 if self.optional {
-                    if def_level_encoding != Encoding::RLE {
-                        return Err(Error::unsupported(format!("definition levels in {def_level_encoding} encoding")));
+                    #[allow(deprecated)]
+                    if kind == Encoding::BIT_PACKED {
+                        at = rows.div_ceil(8);
+                        levels = Some(Levels::Bits(page.get(..at).map(|bits| page.slice_ref(bits)).ok_or_else(cut_off)?));
+                    } else if kind == Encoding::RLE {
+                        let length = u32::from_le_bytes(*page.first_chunk::<4>().ok_or_else(cut_off)?) as usize;
+                        at = length.checked_add(4).filter(|end| *end <= page.len()).ok_or_else(cut_off)?;
+                        levels = Some(Levels::Hybrid(page.slice(4..at)));
+                    } else {
+                        return Err(Error::unsupported(format!("definition levels in {kind} encoding")));
                     }
-                    let length = u32::from_le_bytes(*buf.first_chunk::<4>().ok_or_else(cut_off)?) as usize;
-                    at = length.checked_add(4).filter(|end| *end <= buf.len()).ok_or_else(cut_off)?;
-                    levels = Some(buf.slice(4..at));
                 }
-                Ok(DataPage { rows: num_values as usize, encoding, levels, values: buf.slice(at..) })
+                Ok(DataPage { rows, encoding, levels, values: page.slice(at..) })
             }
-            Page::DataPageV2 { buf, num_values, encoding, def_levels_byte_len, rep_levels_byte_len, .. } => {
-                let start = rep_levels_byte_len as usize;
-                let end = start.saturating_add(def_levels_byte_len as usize);
-                if end > buf.len() {
+            PageKind::DataV2 { values, rows, encoding, definition_bytes, repetition_bytes, compressed } => {
+                if values != rows {
+                    return Err(Error::data("a page of a flat column has not as many values as rows"));
+                }
+                let end = repetition_bytes + definition_bytes;
+                if end > stored.len() || end > header.plain {
                     return Err(cut_off());
                 }
-                let levels = self.optional.then(|| buf.slice(start..end));
-                Ok(DataPage { rows: num_values as usize, encoding, levels, values: buf.slice(end..) })
+                let levels = self.optional.then(|| Levels::Hybrid(stored.slice(repetition_bytes..end)));
+                let mut values = stored.slice(end..);
+                if compressed {
+                    values = self.codec.decompress(values, header.plain - end)?;
+                }
+                Ok(DataPage { rows, encoding, levels, values })
             }
-            Page::DictionaryPage { .. } => Err(Error::data("a dictionary page among the data pages")),
+            PageKind::Dictionary { .. } | PageKind::Other => Err(Error::internal("not a data page")),
         }
     }
+}
+
+/// The page, unless it differs from what was written.
+fn checked(stored: Bytes, crc: Option<u32>) -> Result<Bytes> {
+    if crc.is_some_and(|crc| crc32fast::hash(&stored) != crc) {
+        return Err(Error::data("the checksum of a page does not match"));
+    }
+    Ok(stored)
 }
 
 /// Where a chunk lies in its file. The footer was checked to hold no negative numbers.

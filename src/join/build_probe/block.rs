@@ -3,10 +3,11 @@
 use super::super::assemble::{Kept, kept};
 use super::super::hash_table::Table;
 use super::super::keys::KeyBatch;
+use super::hot::HotRuns;
 use super::{Joint, Method, Side};
-use crate::column::Chunk;
+use crate::column::{Chunk, Dictionary};
 use crate::error::Result;
-use crate::exec::Reservation;
+use crate::exec::{QueryContext, Reservation};
 use arrow::array::ArrayRef;
 use arrow::buffer::BooleanBuffer;
 use arrow::compute;
@@ -19,6 +20,10 @@ pub(in crate::join) struct Block {
     pub(in crate::join) columns: Vec<ArrayRef>,
     pub(in crate::join) rows: usize,
     pub(in crate::join) table: Table,
+    /// Rows of hot keys, once more, side by side.
+    pub(in crate::join) hot: HotRuns,
+    /// Under which a dictionary remembers what its values matched here.
+    pub(in crate::join) memo: u64,
     /// Rows whose key is not NULL; none when that is all.
     pub(in crate::join) valid: Option<BooleanBuffer>,
     /// For a nested loop with keys.
@@ -97,7 +102,7 @@ impl Joint {
         &self,
         chunks: &[Vec<ArrayRef>],
         rows: usize,
-        constant_hash: bool,
+        query: &QueryContext,
         memory: Option<Reservation>,
     ) -> Result<Block> {
         let types = crate::column::storage_schema(&self.build.schema);
@@ -109,11 +114,13 @@ impl Joint {
         let chunk = Chunk::from_arrays(columns.clone(), rows);
         let keys = self.build.keys.keys(&chunk)?;
         let table = match self.method {
-            Method::Hash => Table::build(&keys, self.build.keys.is_integer(), constant_hash)?,
+            Method::Hash => Table::build(&keys, self.build.keys.is_integer(), query.constant_hash)?,
             Method::Cross => Table::empty(),
         };
         let cross = CrossKeys::of(&self.build, &chunk)?;
-        Ok(self.finish_block(columns, rows, table, keys.valid, cross, memory))
+        let mut block = self.finish_block(columns, rows, table, keys.valid, cross, memory);
+        self.find_hot_runs(&mut block, query)?;
+        Ok(block)
     }
 
     pub(in crate::join) fn finish_block(
@@ -129,7 +136,18 @@ impl Joint {
         let aware = cross.aware.is_some();
         let bits = |wanted: bool| wanted.then(|| Bits::new(rows));
         let tracks = self.tracks_build();
-        Block { columns, rows, table, valid, cross, matched: bits(tracks), unknown: bits(tracks && aware), _memory: memory }
+        Block {
+            columns,
+            rows,
+            table,
+            hot: HotRuns::default(),
+            memo: Dictionary::key(),
+            valid,
+            cross,
+            matched: bits(tracks),
+            unknown: bits(tracks && aware),
+            _memory: memory,
+        }
     }
 
     /// The build rows that come out by themselves, once every probe row has met the block.

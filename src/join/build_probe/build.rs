@@ -17,7 +17,7 @@ use super::super::hash_table::{Piece, Plan, Scattered, Table};
 use super::super::keys::{KeyBatch, KeyData};
 use super::super::runtime_filter;
 use super::block::concat;
-use super::spill::{PartitionBuffer, Surroundings};
+use super::spill::{PartitionBuffer, Route, Surroundings};
 use super::{CrossKeys, Joint, Method};
 use crate::column::{Chunk, array_bytes};
 use crate::error::{Error, Result};
@@ -104,9 +104,13 @@ impl Joint {
             return Ok(());
         }
         let hashes = kept.keys.data.hash(0, kept.rows, query.constant_hash);
-        let partition = |row: usize| Some(Self::partition(hashes[row], 0, self.partitions));
+        let route = |row: usize| match kept.keys.is_valid(row) {
+            true => Route::To(self.place(hashes[row])),
+            false if self.tracks_build() => Route::To(self.null_place()),
+            false => Route::Drop,
+        };
         let on = self.surroundings(query);
-        let stay = buffer.route(&kept.columns, kept.rows, fresh, partition, &self.build_files, on)?;
+        let stay = buffer.route(&kept.columns, kept.rows, fresh, route, &self.build_files, on)?;
         kept.mask = mask;
         if stay.len() == kept.rows {
             return Ok(());
@@ -121,16 +125,26 @@ impl Joint {
         Ok(())
     }
 
-    /// Sends more partitions to disk: a quarter of them, or all.
-    fn spill_more(&self, all: bool) {
+    /// Sends more partitions to disk: a quarter of them, or all. Those of hot keys are the last to
+    /// go, as most probe rows will want them; that of NULL keys, which nobody probes, is the first.
+    /// `sample`: rows at hand, by which hot keys are found if nothing was spilled before.
+    fn spill_more(&self, all: bool, sample: &[&Kept], query: Option<&QueryContext>) {
+        self.settle_hot(
+            |sketch, constant| {
+                for kept in sample {
+                    sketch.add(kept.rows, |row| kept.keys.data.hash_row(row, constant), |row| kept.keys.is_valid(row));
+                }
+            },
+            query,
+        );
         let before = self.spilled_mask();
-        let every = u64::MAX >> (64 - self.partitions as u32);
+        let every = self.every_partition();
         let mut after = before;
-        let more = if all { self.partitions } else { (self.partitions / 4).max(1) };
+        let more = if all { every.count_ones() as usize } else { (self.partitions / 4).max(1) };
         for _ in 0..more {
             after |= after.wrapping_add(1) & every;
         }
-        let was = self.spilled.fetch_or(after & every, Ordering::AcqRel);
+        let was = self.spilled.fetch_or(after & every | 1 << self.null_place(), Ordering::AcqRel);
         self.counters.partitions_spilled.add(u64::from((after & every & !was).count_ones()));
         if was == 0 && after != 0 {
             self.metrics.note("switch: the build side outgrew its memory; partitions went to disk".to_owned());
@@ -141,14 +155,14 @@ impl Joint {
 /// Others may ask a join that still collects to spill; its tasks do so at their next chunk.
 impl Spillable for Joint {
     fn reclaimable(&self) -> usize {
-        let every = u64::MAX >> (64 - self.partitions as u32);
-        if self.spilled_mask() == every { 0 } else { self.collecting.load(Ordering::Relaxed) }
+        let every = self.every_partition();
+        if self.spilled_mask() & every == every { 0 } else { self.collecting.load(Ordering::Relaxed) }
     }
 
     fn reclaim(&self) -> Result<usize> {
         let collected = self.collected.lock();
         if !collected.closed {
-            self.spill_more(false);
+            self.spill_more(false, &[], None);
         }
         Ok(0)
     }
@@ -175,7 +189,7 @@ impl Sink for BuildSink {
                     (jobs, Stage::Parts(columns, parts))
                 }
                 Stage::Parts(columns, parts) => {
-                    self.publish(&columns, &parts)?;
+                    self.publish(&columns, &parts, query)?;
                     return Ok(Vec::new());
                 }
             };
@@ -308,7 +322,7 @@ impl BuildSink {
         (jobs, parts)
     }
 
-    fn publish(&self, columns: &Columns, parts: &Parts) -> Result<()> {
+    fn publish(&self, columns: &Columns, parts: &Parts, query: &QueryContext) -> Result<()> {
         let joint = &self.joint;
         let table = match joint.method {
             Method::Cross => Table::empty(),
@@ -321,7 +335,8 @@ impl BuildSink {
         let arrays = arrays.ok_or_else(|| Error::internal("a build column is missing"))?;
         let cross = std::mem::take(&mut *columns.cross.lock());
         let memory = columns.memory.lock().take();
-        let block = joint.finish_block(arrays, columns.rows, table, columns.keys.valid.clone(), cross, memory);
+        let mut block = joint.finish_block(arrays, columns.rows, table, columns.keys.valid.clone(), cross, memory);
+        joint.find_hot_runs(&mut block, query)?;
         *joint.block.lock() = Some(Arc::new(block));
         Ok(())
     }
@@ -357,16 +372,18 @@ impl SinkTask for BuildTask {
         }
         joint.counters.build_rows.add(rows as u64);
         joint.seen.build_rows.store(true, Ordering::Relaxed);
-        let values = joint.build.keys.values(&chunk)?;
-        let keys = joint.build.keys.encode(&values, rows)?;
+        let key_columns = joint.build.keys.columns(&chunk)?;
+        let keys = joint.build.keys.encode(&key_columns, rows)?;
         if joint.assembler.shape.null_aware && keys.has_null() {
             joint.seen.build_null.store(true, Ordering::Relaxed);
         }
         let columns = chunk.stored(&joint.build.schema)?;
-        let filtered = joint.filters.iter().map(|(key, _)| values[*key].clone()).collect();
+        let stored = |(key, _): &(usize, _)| key_columns[*key].stored(joint.build.keys.key_type(*key));
+        let filtered = joint.filters.iter().map(stored).collect::<Result<_>>()?;
         let mut kept = Kept { columns, keys, filtered, rows, mask: 0 };
+        joint.sketch_build(&kept.keys, query);
         if query.always_spill {
-            joint.spill_more(true);
+            joint.spill_more(true, &[&kept], Some(query));
         }
         joint.unload(&mut kept, &mut self.buffer, query)?;
         let before = self.kept.first().map_or(joint.spilled_mask(), |kept| kept.mask);
@@ -374,7 +391,8 @@ impl SinkTask for BuildTask {
             self.unload(query)?;
         }
         while kept.rows > 0 && !self.memory.try_grow(kept.bytes()) {
-            joint.spill_more(false);
+            let sample: Vec<&Kept> = self.kept.iter().chain([&kept]).collect();
+            joint.spill_more(false, &sample, Some(query));
             joint.unload(&mut kept, &mut self.buffer, query)?;
             self.unload(query)?;
         }

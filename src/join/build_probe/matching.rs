@@ -112,9 +112,10 @@ impl Matching {
         }
     }
 
-    /// What was found about the probe rows, for [`Input::earlier`] of the next block.
-    pub(in crate::join) fn into_found(self) -> (Vec<bool>, Vec<bool>) {
-        (self.matched, self.unknown)
+    /// What was found about the probe rows, for [`Input::earlier`] of the next block, and the row that
+    /// it starts with.
+    pub(in crate::join) fn into_found(self) -> (usize, Vec<bool>, Vec<bool>) {
+        (self.first, self.matched, self.unknown)
     }
 
     fn range(&self, row: usize) -> (u32, u32) {
@@ -243,6 +244,12 @@ impl Matching {
                 self.row += 1;
                 continue;
             }
+            if let Some(at) = self.block.hot.find(start).filter(|_| !self.direct) {
+                if !probe_rows.is_empty() {
+                    break;
+                }
+                return self.slice((start, len), at, chunk_rows);
+            }
             let taken = ((len - self.offset) as usize).min(chunk_rows - probe_rows.len());
             let from = start + self.offset;
             let positions = from..from + taken as u32;
@@ -263,17 +270,43 @@ impl Matching {
             }
             return Ok(Some(self.joint.assembler.pairs(&self.probe, probe_rows, &self.block.columns, build_rows)?));
         }
-        self.test(probe_rows, build_rows)
+        self.test(probe_rows, build_rows, None)
     }
 
-    fn test(&mut self, mut probe_rows: Vec<u32>, mut build_rows: Vec<u32>) -> Result<Option<Chunk>> {
+    /// The next pairs of a probe row whose key is hot: its build rows lie side by side from `at` on.
+    fn slice(&mut self, (start, len): (u32, u32), at: usize, chunk_rows: usize) -> Result<Option<Chunk>> {
+        let row = self.row;
+        let from = self.offset as usize;
+        let taken = (len as usize - from).min(chunk_rows);
+        let pairs = self.joint.assembler.slice(&self.probe, row, &self.block.hot.columns, at + from, taken)?;
+        let tests = self.joint.tests_pairs();
+        let build_rows = match tests || self.block.matched.is_some() {
+            true => self.block.table.order()[start as usize + from..][..taken].to_vec(),
+            false => Vec::new(),
+        };
+        self.joint.counters.slices.add(1);
+        self.advance(taken, len);
+        if tests {
+            return self.test(vec![row as u32; taken], build_rows, Some(pairs));
+        }
+        if let Some(matched) = &self.block.matched {
+            build_rows.iter().for_each(|row| matched.set(*row));
+        }
+        Ok(Some(pairs))
+    }
+
+    /// Candidates tested; `made`: their pairs, if they are put together already.
+    fn test(&mut self, mut probe_rows: Vec<u32>, mut build_rows: Vec<u32>, made: Option<Chunk>) -> Result<Option<Chunk>> {
         self.compare_strict(&mut probe_rows, &mut build_rows);
         let mut sure = self.compare_aware(&mut probe_rows, &mut build_rows);
         if probe_rows.is_empty() {
             return Ok(None);
         }
         let assembler = &self.joint.assembler;
-        let mut pairs = assembler.pairs(&self.probe, probe_rows.clone(), &self.block.columns, build_rows.clone())?;
+        let mut pairs = match made {
+            Some(pairs) => pairs,
+            None => assembler.pairs(&self.probe, probe_rows.clone(), &self.block.columns, build_rows.clone())?,
+        };
         if let Some(mask) = assembler.residual(&pairs)? {
             let mut passed = mask.iter();
             probe_rows.retain(|_| passed.next().unwrap_or(false));

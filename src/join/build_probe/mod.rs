@@ -12,13 +12,17 @@
 //! ```
 //!
 //! - [`Joint`]: what all parts of one running join share.
-//! - `block`: the collected side in memory. `matching`: one probe chunk against it, resumable.
+//! - `block`: the collected side in memory. `hot`: keys with many rows. `partition`: a spilled one.
+//!   `matching`: one probe chunk against it, resumable.
 //! - `build`: the sink. `probe`: the operator. `leftovers`: what comes after. `spill`: files.
 
 mod block;
 mod build;
+mod cut;
+mod hot;
 mod leftovers;
 mod matching;
+mod partition;
 mod probe;
 mod spill;
 
@@ -29,15 +33,15 @@ pub(super) use matching::{Input, Matching};
 use super::assemble::Assembler;
 use super::keys::{self, KeySide};
 use super::shape::{Keep, Shape};
-use super::{Choice, JoinRequest, RuntimeFilter};
+use super::{Choice, JoinRequest, RuntimeFilter, Strategy};
 use crate::column::storage_schema;
 use crate::error::Result;
 use crate::exec::{Counter, NodeInfo, OperatorMetrics, PipelineBuilder, PlanNode, PlanRef, Stream, Unit};
 use arrow::datatypes::SchemaRef;
 use parking_lot::Mutex;
 use spill::PartitionFiles;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// How build rows are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,7 @@ pub(super) enum Method {
 }
 
 /// One input of a running join.
+#[derive(Clone)]
 pub(super) struct Side {
     /// What the table is made of and looked up by; no keys for [`Method::Cross`].
     pub(super) keys: KeySide,
@@ -69,8 +74,10 @@ pub(super) struct Joint {
     filters: Vec<(usize, Arc<RuntimeFilter>)>,
     pub(super) metrics: Arc<OperatorMetrics>,
     pub(super) counters: Counters,
-    /// Partitions that a side is cut into when it spills: a power of two, at most 64.
+    /// Partitions that a side is cut into by hash when it spills: a power of two, at most 32. After
+    /// them in all that counts partitions come the hot keys', then that of the NULL keys.
     partitions: usize,
+    hot: hot::Hot,
     /// One bit for every partition that went to disk.
     spilled: AtomicU64,
     build_files: PartitionFiles,
@@ -81,15 +88,21 @@ pub(super) struct Joint {
     /// Bytes collected so far, while more can go to disk.
     collecting: AtomicUsize,
     leftovers: Mutex<Option<leftovers::Todo>>,
+    /// The same join with build and probe in each other's place, for partitions that want it.
+    reversed: OnceLock<Arc<Joint>>,
     /// NOT IN: what either side was seen to have.
     pub(super) seen: Seen,
 }
 
+#[derive(Clone)]
 pub(super) struct Counters {
     pub(super) build_rows: Counter,
     pub(super) probe_rows: Counter,
     partitions_spilled: Counter,
     table_bytes: Counter,
+    hot_keys: Counter,
+    hot_rows: Counter,
+    slices: Counter,
 }
 
 /// Facts of whole inputs that NOT IN depends on.
@@ -133,6 +146,7 @@ impl Joint {
         let filters = if build_left { &request.right_filters } else { &request.left_filters };
         let usable = |key: usize| !cross && shape.drops_probe() && request.keys.get(key).is_some_and(|key| !key.null_equals);
         let partitions = if cross { 1 } else { partitions };
+        let hot = hot::Hot::new(if cross { &[] } else { &request.hot_keys }, &build_keys)?;
         Ok(Self {
             assembler,
             method,
@@ -144,18 +158,58 @@ impl Joint {
                 probe_rows: metrics.counter("probe rows", Unit::Count),
                 partitions_spilled: metrics.counter("partitions spilled", Unit::Count),
                 table_bytes: metrics.counter("table bytes", Unit::Bytes),
+                hot_keys: metrics.counter("hot keys", Unit::Count),
+                hot_rows: metrics.counter("hot build rows", Unit::Count),
+                slices: metrics.counter("slices", Unit::Count),
             },
             metrics,
+            hot,
             partitions,
             spilled: AtomicU64::new(0),
-            build_files: PartitionFiles::new(storage_schema(build_schema), partitions),
-            probe_files: PartitionFiles::new(storage_schema(probe_schema), partitions),
+            build_files: PartitionFiles::new(storage_schema(build_schema), partitions + hot::APART),
+            probe_files: PartitionFiles::new(storage_schema(probe_schema), partitions + hot::APART),
             block: Mutex::default(),
             collected: Mutex::default(),
             collecting: AtomicUsize::new(0),
             leftovers: Mutex::default(),
+            reversed: OnceLock::new(),
             seen: Seen::default(),
         })
+    }
+
+    /// The same join with build and probe in each other's place. To be asked when both inputs are
+    /// drained: what NOT IN depends on is copied.
+    fn reversed(&self) -> Arc<Self> {
+        let copy = || {
+            let flag = |seen: &AtomicBool| AtomicBool::new(seen.load(Ordering::Relaxed));
+            let seen = Seen {
+                build_rows: flag(&self.seen.probe_rows),
+                build_null: flag(&self.seen.probe_null),
+                probe_rows: flag(&self.seen.build_rows),
+                probe_null: flag(&self.seen.build_null),
+            };
+            Arc::new(Self {
+                assembler: self.assembler.reversed(),
+                method: self.method,
+                build: self.probe.clone(),
+                probe: self.build.clone(),
+                filters: Vec::new(),
+                metrics: self.metrics.clone(),
+                counters: self.counters.clone(),
+                hot: hot::Hot::default(),
+                partitions: self.partitions,
+                spilled: AtomicU64::new(0),
+                build_files: PartitionFiles::new(storage_schema(&self.probe.schema), 0),
+                probe_files: PartitionFiles::new(storage_schema(&self.build.schema), 0),
+                block: Mutex::default(),
+                collected: Mutex::default(),
+                collecting: AtomicUsize::new(0),
+                leftovers: Mutex::default(),
+                reversed: OnceLock::new(),
+                seen,
+            })
+        };
+        self.reversed.get_or_init(copy).clone()
     }
 
     /// Whether a pair found by the table must pass a further test.
@@ -198,6 +252,7 @@ pub(super) struct BuildProbeNode {
     info: NodeInfo,
     name: &'static str,
     method: Method,
+    strategy: Strategy,
     request: JoinRequest,
     build_left: bool,
     partitions: usize,
@@ -216,8 +271,9 @@ impl BuildProbeNode {
         keys::sorted_key_sides(&request.keys)?;
         let info = NodeInfo::new(request.schema.clone(), request.estimated_rows);
         let (build_left, lines) = (choice.build_left, choice.lines());
-        let partitions = partitions.next_power_of_two().clamp(1, 64);
-        Ok(Self { info, name, method, request, build_left, partitions, lines })
+        let partitions = partitions.next_power_of_two().clamp(1, 32);
+        let strategy = choice.strategy;
+        Ok(Self { info, name, method, strategy, request, build_left, partitions, lines })
     }
 }
 
@@ -263,7 +319,8 @@ impl PlanNode for BuildProbeNode {
     fn build(&self, builder: &mut PipelineBuilder) -> Result<Stream> {
         let metrics = &self.info.metrics;
         let partitions = self.partitions;
-        let joint = Joint::new(&self.request, self.method, self.build_left, partitions, false, metrics.clone())?;
+        let mut joint = Joint::new(&self.request, self.method, self.build_left, partitions, false, metrics.clone())?;
+        joint.hot.expect(self.strategy == Strategy::SkewAware);
         let joint = Arc::new(joint);
         let (left, right) = (&self.request.left, &self.request.right);
         let (build, probe) = if self.build_left { (left, right) } else { (right, left) };

@@ -3,14 +3,20 @@
 //! Rows of spilled partitions go to that partition's file instead and are joined when the probe
 //! input is drained. A row whose key is NULL matches nothing and need not wait: it stays.
 
+use super::super::hash_table::NO_MATCH;
 use super::matching::Input;
-use super::spill::PartitionBuffer;
+use super::spill::{PartitionBuffer, Route};
 use super::{Block, CrossKeys, Joint, Matching, Method};
-use crate::column::{Chunk, Selection};
+use crate::column::{Chunk, Column, DictColumn, Selection};
 use crate::error::{Error, Result};
 use crate::exec::{Operator, OperatorTask, QueryContext, Step, TaskContext};
+use arrow::array::{Array, ArrayRef};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// A dictionary may have this many times the rows of a chunk for its values to be looked up: it
+/// serves all chunks of a row group, a dozen of them. Guessed, as in the key encoder.
+const CODED_SHARE: usize = 4;
 
 /// See the module.
 pub(super) struct Probe {
@@ -51,11 +57,39 @@ impl Joint {
         probe: Chunk,
         earlier: Option<(Vec<bool>, Vec<bool>)>,
     ) -> Result<Matching> {
-        let keys = self.probe.keys.keys(&probe)?;
-        let ranges = (self.method == Method::Hash).then(|| block.table.lookup(&keys));
+        let rows = probe.rows();
+        let columns = self.probe.keys.columns(&probe)?;
+        let mut ranges = match (self.method, columns.as_slice()) {
+            (Method::Hash, [Column::Dict(dict)]) => self.coded_ranges(block, dict)?,
+            _ => None,
+        };
+        let mut keys = None;
+        if ranges.is_none() || self.assembler.shape.null_aware {
+            let encoded = self.probe.keys.encode(&columns, rows)?;
+            if self.method == Method::Hash && ranges.is_none() {
+                ranges = Some(block.table.lookup(&encoded));
+            }
+            keys = Some(encoded);
+        }
         let cross = CrossKeys::of(&self.probe, &probe)?;
-        let input = Input { probe, ranges, direct: false, keys: Some(keys), cross, earlier };
+        let input = Input { probe, ranges, direct: false, keys, cross, earlier };
         Ok(Matching::new(self.clone(), block.clone(), input))
+    }
+
+    /// The matches of an only key that comes as codes: every value of the dictionary is looked up
+    /// once, not every row. None where the dictionary is so large that this would be more work.
+    fn coded_ranges(&self, block: &Block, dict: &DictColumn) -> Result<Option<Vec<(u32, u32)>>> {
+        let values = dict.dictionary().values().len();
+        if values > dict.codes().len().saturating_mul(CODED_SHARE) || self.probe.keys.has_null_equals() {
+            return Ok(None);
+        }
+        let look_up = |values: &ArrayRef| Ok(block.table.lookup(&self.probe.keys.encode_values(values)?));
+        let found: Arc<Vec<(u32, u32)>> = dict.dictionary().remember(block.memo, look_up)?;
+        let codes = dict.codes();
+        Ok(Some(match codes.null_count() {
+            0 => codes.values().iter().map(|code| found[*code as usize]).collect(),
+            _ => (0..codes.len()).map(|row| dict.code(row).map_or(NO_MATCH, |code| found[code as usize])).collect(),
+        }))
     }
 
     /// Sends the rows of spilled partitions to their files; the rest is returned.
@@ -67,10 +101,10 @@ impl Joint {
         let rows = chunk.rows();
         let keys = self.probe.keys.keys(&chunk)?;
         let hashes = keys.data.hash(0, rows, query.constant_hash);
-        let partition = |row: usize| keys.is_valid(row).then(|| Self::partition(hashes[row], 0, self.partitions));
+        let route = |row: usize| if keys.is_valid(row) { Route::To(self.place(hashes[row])) } else { Route::Stay };
         let columns = chunk.stored(&self.probe.schema)?;
         let on = super::spill::Surroundings { query, metrics: &self.metrics };
-        let stay = buffer.route(&columns, rows, mask, partition, &self.probe_files, on)?;
+        let stay = buffer.route(&columns, rows, mask, route, &self.probe_files, on)?;
         if stay.len() == rows {
             return Ok(chunk);
         }

@@ -56,6 +56,17 @@ pub(super) struct Surroundings<'a> {
     pub(super) metrics: &'a OperatorMetrics,
 }
 
+/// Where a row goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Route {
+    /// Nowhere.
+    Stay,
+    /// With its partition.
+    To(usize),
+    /// Nobody needs it.
+    Drop,
+}
+
 /// One worker's rows on their way to the files.
 #[derive(Default)]
 pub(super) struct PartitionBuffer {
@@ -63,14 +74,14 @@ pub(super) struct PartitionBuffer {
 }
 
 impl PartitionBuffer {
-    /// Takes the rows whose partition is in `mask`; the rest is returned by number. `partition` is
-    /// called once a row.
+    /// Takes the rows whose partition is in `mask` and those to be dropped; the rest is returned by
+    /// number. `route_of` is called once a row.
     pub(super) fn route(
         &mut self,
         columns: &[ArrayRef],
         rows: usize,
         mask: u64,
-        partition: impl Fn(usize) -> Option<usize>,
+        route_of: impl Fn(usize) -> Route,
         files: &PartitionFiles,
         on: Surroundings,
     ) -> Result<Vec<u32>> {
@@ -78,9 +89,10 @@ impl PartitionBuffer {
         let mut stay = Vec::new();
         let mut go: Vec<Vec<u32>> = vec![Vec::new(); files.len()];
         for row in 0..rows {
-            match partition(row) {
-                Some(partition) if mask >> partition & 1 == 1 => go[partition].push(row as u32),
-                _ => stay.push(row as u32),
+            match route_of(row) {
+                Route::To(partition) if mask >> partition & 1 == 1 => go[partition].push(row as u32),
+                Route::To(_) | Route::Stay => stay.push(row as u32),
+                Route::Drop => {}
             }
         }
         for (partition, picked) in go.into_iter().enumerate() {

@@ -44,6 +44,11 @@ impl Dense {
         ranges(words, keys, find)
     }
 
+    /// Where each value's rows start, and where the last one's end.
+    pub(super) fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.starts.len() * 4
     }
@@ -107,6 +112,11 @@ impl Ranked {
             (from, self.starts[rank as usize + 1] - from)
         };
         ranges(words, keys, find)
+    }
+
+    /// Where each key's rows start; empty when every key has one row.
+    pub(super) fn starts(&self) -> &[u32] {
+        &self.starts
     }
 
     pub(super) fn bytes(&self) -> usize {

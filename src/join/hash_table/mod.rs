@@ -215,6 +215,28 @@ impl Table {
         &self.order
     }
 
+    /// The `most` longest ranges of [`Table::order`] that hold at least `rows_min` rows of one key,
+    /// by start: (start, length). Looks at every key.
+    pub(super) fn longest(&self, rows_min: usize, most: usize) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        let mut look = |starts: &[u32]| {
+            let runs = starts.windows(2).map(|pair| (pair[0], pair[1] - pair[0]));
+            found.extend(runs.filter(|(_, len)| *len as usize >= rows_min));
+        };
+        match &self.form {
+            Pieces::Empty => {}
+            Pieces::Dense(dense) => look(dense.starts()),
+            Pieces::Ranked(ranked) => look(ranked.starts()),
+            Pieces::Words(_, parts) => parts.iter().for_each(|part| look(part.starts())),
+            Pieces::Wide(_, parts) => parts.iter().for_each(|part| look(part.starts())),
+            Pieces::Bytes(_, parts) => parts.iter().for_each(|part| look(part.starts())),
+        }
+        found.sort_unstable_by_key(|(_, len)| std::cmp::Reverse(*len));
+        found.truncate(most);
+        found.sort_unstable();
+        found
+    }
+
     /// Per probe row the range of [`Table::order`] that holds its matches.
     pub(super) fn lookup(&self, keys: &KeyBatch) -> Vec<(u32, u32)> {
         let rows = keys.data.len();
@@ -267,6 +289,8 @@ mod tests {
         for (row, (start, len)) in table.lookup(&probe).into_iter().enumerate() {
             let mut found = table.order()[start as usize..][..len as usize].to_vec();
             found.sort_unstable();
+            let longest = table.longest(1, usize::MAX);
+            assert!(len == 0 || longest.binary_search(&(start, len)).is_ok() || longest.is_empty());
             let expected: Vec<u32> =
                 (0..rows).filter(|b| keys.is_valid(*b) && keys.data.equal(*b, &probe.data, row)).map(|b| b as u32).collect();
             assert_eq!(found, expected, "row {row}");

@@ -71,17 +71,15 @@ impl Keys for ByteKeys {
     type Key<'a> = &'a [u8];
 
     fn key(&self, row: usize) -> &[u8] {
-        self.get(row)
+        self.row(row)
     }
 
     fn compare(&self, row: usize, other: &Self, other_row: usize) -> Ordering {
-        self.get(row).cmp(other.get(other_row))
+        self.row(row).cmp(other.row(other_row))
     }
 
     fn gather(&self, rows: &[u32]) -> Self {
-        let mut picked = Self::default();
-        rows.iter().for_each(|row| picked.push(self.get(*row as usize)));
-        picked
+        self.pick(rows)
     }
 
     fn held(&self) -> usize {
@@ -190,6 +188,11 @@ impl<K: Keys> Part<K> {
             }
         }
         NO_MATCH
+    }
+
+    /// Where each key's rows start in the table's order, and where the last one's end.
+    pub(super) fn starts(&self) -> &[u32] {
+        &self.starts
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -27,7 +27,7 @@ impl Rows {
     /// The key of a row.
     pub(super) fn key(&self, row: usize) -> &[u8] {
         match &self.keys.data {
-            KeyData::Bytes(keys) => keys.get(row),
+            KeyData::Bytes(keys) => keys.row(row),
             // Keys of a sort are encoded as bytes throughout.
             _ => &[],
         }

@@ -106,7 +106,7 @@ impl SortNode {
             let SortKey { descending, nulls_first, .. } = *key;
             Some(SortColumn { column: key.expr.as_column()?, descending, nulls_first, evidence: Evidence::Verified })
         });
-        let layout = Layout { order: ordered.collect(), ..input.info().layout.clone() };
+        let layout = Layout { order: ordered.collect(), ..input.info().layout.whole() };
         let info = NodeInfo::new(schema.clone(), rows).with_layout(layout);
         let mut fields: Vec<FieldRef> = vec![Arc::new(Field::new("key", DataType::LargeBinary, false))];
         fields.extend(schema.fields().iter().map(|field| {

@@ -119,9 +119,7 @@ impl Reader<'_> {
             return Err(Error::unsupported("a temporary table").at_span(self.cursor.span()).with_hint("CREATE TEMPORARY VIEW"));
         }
         let external = self.cursor.word("external");
-        if or_replace && !external {
-            return Err(Error::unsupported("CREATE OR REPLACE TABLE").at_span(self.cursor.span()));
-        }
+        // Names of the session can be replaced, tables of the warehouse cannot.
         if or_replace || !self.cursor.word("table") {
             return Ok(None);
         }

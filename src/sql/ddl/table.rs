@@ -67,8 +67,8 @@ pub enum Alteration {
 }
 
 impl Reader<'_> {
-    /// Behind `CREATE [EXTERNAL] TABLE`. None for EXTERNAL tables without columns: the session's
-    /// names of files.
+    /// Behind `CREATE [EXTERNAL] TABLE`. None for EXTERNAL tables and such that say first how rows
+    /// lie, without columns: the session's names of files.
     pub(super) fn create_table(mut self, external: bool) -> Result<Option<Ddl>> {
         let if_not_exists = self.cursor.words(&["if", "not", "exists"]);
         let name = self.table_name()?;
@@ -89,7 +89,7 @@ impl Reader<'_> {
             table.like = Some(self.table_name()?);
         } else if self.cursor.peek() == Some(&Token::LParen) {
             table.columns = self.column_definitions()?;
-        } else if external {
+        } else if external || self.cursor.peek_word("clustered") {
             return Ok(None);
         }
         self.clauses(&mut table)?;

@@ -1,0 +1,290 @@
+//! Zones of the rows an input delivers: bounds of one column in each unit of reading, and where the
+//! column's domain can be cut so that few units lie on both sides of a cut.
+//!
+//! ```text
+//!   left   [0 ..... 9][10 .... 19][20 .. 29]          each unit's least and greatest key
+//!   right  [0 ............ 19][20 ....... 29]
+//!   cuts                     20                        no unit straddles it: parts 0..20, 20..
+//! ```
+//!
+//! Keys are compared as [`KeyPoint`]s: whole numbers (integers, dates, timestamps, decimals of one
+//! scale) or bytes of strings. Floats are not cut, because NaN lies outside of their bounds.
+
+use datafusion_common::ScalarValue;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+/// Rows a part should have at least, from the design of regions: below it their overhead shows.
+const PART_ROWS_MAX: u64 = 600_000;
+/// Parts a worker should find, so that the last ones to finish do not matter. From the design.
+const PARTS_A_WORKER: u64 = 8;
+/// A cut may leave this share of the rows gathered so far on both sides. From the design: read
+/// amplification of at most 1.2.
+const STRADDLE_MAX: f64 = 0.2;
+
+/// A value that ranges are cut at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyPoint {
+    /// A number, a date in days, a timestamp in microseconds, a decimal's digits.
+    Int(i64),
+    /// The bytes of a string.
+    Text(Box<[u8]>),
+}
+
+impl KeyPoint {
+    /// The point of a value; none for NULL and for types that are not cut.
+    pub fn of(value: &ScalarValue) -> Option<Self> {
+        match value {
+            ScalarValue::Int8(value) => value.map(|value| Self::Int(value.into())),
+            ScalarValue::Int16(value) => value.map(|value| Self::Int(value.into())),
+            ScalarValue::Int32(value) | ScalarValue::Date32(value) => value.map(|value| Self::Int(value.into())),
+            ScalarValue::Int64(value) => value.map(Self::Int),
+            ScalarValue::TimestampMicrosecond(value, _) => value.map(Self::Int),
+            ScalarValue::Decimal64(value, ..) => value.map(Self::Int),
+            ScalarValue::Decimal128(value, ..) => value.and_then(|value| i64::try_from(value).ok()).map(Self::Int),
+            ScalarValue::Utf8View(value) | ScalarValue::Utf8(value) => {
+                value.as_ref().map(|value| Self::Text(value.as_bytes().into()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for KeyPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Text(value) => write!(f, "'{}'", String::from_utf8_lossy(value)),
+        }
+    }
+}
+
+/// One column in one unit of reading (a row group).
+#[derive(Debug, Clone)]
+pub struct Zone {
+    /// No value is smaller. None: not known, or all rows are NULL.
+    pub min: Option<KeyPoint>,
+    /// No value is larger.
+    pub max: Option<KeyPoint>,
+    /// Rows that are NULL; none: not known.
+    pub nulls: Option<u64>,
+    /// Rows.
+    pub rows: u64,
+}
+
+impl Zone {
+    /// Whether every row is NULL.
+    pub fn is_null(&self) -> bool {
+        self.nulls == Some(self.rows)
+    }
+
+    /// Both bounds.
+    pub fn ends(&self) -> Option<(&KeyPoint, &KeyPoint)> {
+        self.min.as_ref().zip(self.max.as_ref())
+    }
+}
+
+/// One column in all units that an input reads, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct ColumnZones {
+    /// The zones.
+    pub zones: Vec<Zone>,
+}
+
+impl ColumnZones {
+    /// Rows of all units.
+    pub fn rows(&self) -> u64 {
+        self.zones.iter().map(|zone| zone.rows).sum()
+    }
+
+    /// Whether every unit with values is bounded.
+    pub fn is_bounded(&self) -> bool {
+        self.zones.iter().all(|zone| zone.ends().is_some() || zone.is_null())
+    }
+
+    /// Whether units, in the order of reading, have ascending keys that overlap in one value at most.
+    pub fn is_ascending(&self) -> bool {
+        let mut last: Option<&KeyPoint> = None;
+        for zone in self.zones.iter().filter(|zone| !zone.is_null()) {
+            let Some((min, max)) = zone.ends() else { return false };
+            if last.is_some_and(|last| last > min) {
+                return false;
+            }
+            last = Some(max);
+        }
+        true
+    }
+
+    /// Whether units, sorted by their least key, overlap in one value at most.
+    pub fn is_disjoint(&self) -> bool {
+        let mut sorted: Vec<Zone> = self.zones.iter().filter(|zone| !zone.is_null()).cloned().collect();
+        sorted.sort_by(|a, b| (&a.min, &a.max).cmp(&(&b.min, &b.max)));
+        ColumnZones { zones: sorted }.is_ascending()
+    }
+}
+
+/// Where the zones of an input's columns come from.
+pub trait ZoneSource: Debug + Send + Sync {
+    /// Zones of a column of the source; none where its type is not cut.
+    fn zones(&self, column: usize) -> Option<Arc<ColumnZones>>;
+
+    /// How EXPLAIN calls the source.
+    fn describe(&self) -> String;
+
+    /// Whether the rows of each unit are claimed or seen to be in ascending order of the column, and
+    /// who says so.
+    fn sorted(&self, column: usize) -> Option<(super::Evidence, String)>;
+}
+
+/// Zones of a node's columns: the node can deliver its rows cut by ranges of any of them.
+#[derive(Debug, Clone)]
+pub struct ZoneMap {
+    source: Arc<dyn ZoneSource>,
+    /// Per column of the node, the column of the source it is.
+    columns: Vec<Option<usize>>,
+}
+
+impl ZoneMap {
+    /// Node column `i` is source column `columns[i]`.
+    pub fn new(source: Arc<dyn ZoneSource>, columns: Vec<Option<usize>>) -> Self {
+        Self { source, columns }
+    }
+
+    /// Zones of a column of the node.
+    pub fn zones(&self, column: usize) -> Option<Arc<ColumnZones>> {
+        self.source.zones(self.columns.get(column).copied().flatten()?)
+    }
+
+    /// Whether each unit is in ascending order of a column of the node, and who says so.
+    pub fn sorted(&self, column: usize) -> Option<(super::Evidence, String)> {
+        self.source.sorted(self.columns.get(column).copied().flatten()?)
+    }
+
+    /// How EXPLAIN calls the source.
+    pub fn describe(&self) -> String {
+        self.source.describe()
+    }
+
+    /// The map of a node whose column `i` is this one's column `columns[i]`.
+    #[must_use]
+    pub fn projected(&self, columns: &[Option<usize>]) -> Self {
+        let columns = columns.iter().map(|column| column.and_then(|column| self.columns.get(column).copied().flatten()));
+        Self { source: self.source.clone(), columns: columns.collect() }
+    }
+}
+
+/// Cuts of a domain and what they cost.
+#[derive(Debug, Clone)]
+pub struct Cutting {
+    /// Part `i` has the keys from `cuts[i - 1]` to below `cuts[i]`.
+    pub cuts: Vec<KeyPoint>,
+    /// Rows read over rows there are: units on both sides of a cut are read for each.
+    pub amplification: f64,
+    /// The largest part's share of the rows.
+    pub largest: f64,
+    /// Units that straddle a cut.
+    pub straddling: usize,
+}
+
+/// Cuts the common domain of `inputs` into parts for `threads` workers.
+///
+/// # Errors
+/// Says in words why there is no place to cut.
+pub fn cut(inputs: &[&ColumnZones], threads: usize) -> Result<Cutting, String> {
+    let mut bounded: Vec<(&KeyPoint, &KeyPoint, u64)> = Vec::new();
+    for zone in inputs.iter().flat_map(|input| &input.zones).filter(|zone| !zone.is_null()) {
+        match zone.ends() {
+            Some((min, max)) => bounded.push((min, max, zone.rows)),
+            None => return Err("a row group has no bounds of the key".to_owned()),
+        }
+    }
+    let total: u64 = bounded.iter().map(|(.., rows)| rows).sum();
+    let (mut by_min, mut by_max) = (bounded.clone(), bounded);
+    by_min.sort_by(|a, b| a.0.cmp(b.0));
+    by_max.sort_by(|a, b| a.1.cmp(b.1));
+    let target = (total / (threads.max(1) as u64 * PARTS_A_WORKER)).clamp(1, PART_ROWS_MAX);
+    let (mut cuts, mut read) = (Vec::new(), total);
+    let (mut begun, mut ended, mut at_max) = (0, 0, 0);
+    let (mut last_ended, mut largest, mut straddling) = (0, 0, 0);
+    let mut previous: Option<&KeyPoint> = None;
+    for (min, _, rows) in &by_min {
+        if previous.is_some_and(|previous| previous < min) {
+            while at_max < by_max.len() && by_max[at_max].1 < *min {
+                ended += by_max[at_max].2;
+                at_max += 1;
+            }
+            let (gathered, across) = (begun - last_ended, begun - ended);
+            if gathered >= target && across as f64 <= gathered as f64 * STRADDLE_MAX {
+                cuts.push((*min).clone());
+                read += across;
+                straddling += by_min.iter().filter(|(low, high, _)| low < min && high >= min).count();
+                largest = largest.max(gathered);
+                last_ended = ended;
+            }
+        }
+        previous = Some(min);
+        begun += rows;
+    }
+    if cuts.is_empty() {
+        return Err(match by_min.len() {
+            0 | 1 => "there is only one row group to cut".to_owned(),
+            _ => "the row groups overlap in the key, so that any cut would have most of them read twice".to_owned(),
+        });
+    }
+    let largest = largest.max(begun - last_ended) as f64 / total.max(1) as f64;
+    Ok(Cutting { cuts, amplification: read as f64 / total.max(1) as f64, largest, straddling })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zones(ends: &[(i64, i64)]) -> ColumnZones {
+        let zone = |&(min, max): &(i64, i64)| Zone {
+            min: Some(KeyPoint::Int(min)),
+            max: Some(KeyPoint::Int(max)),
+            nulls: Some(0),
+            rows: 100,
+        };
+        ColumnZones { zones: ends.iter().map(zone).collect() }
+    }
+
+    #[test]
+    fn aligned_row_groups_are_cut_where_both_sides_begin_anew() {
+        let left = zones(&[(0, 9), (10, 19), (20, 29)]);
+        let right = zones(&[(0, 19), (20, 29)]);
+        let cutting = cut(&[&left, &right], 2).unwrap();
+        assert_eq!(cutting.cuts, [KeyPoint::Int(20)]);
+        assert_eq!((cutting.amplification, cutting.straddling), (1.0, 0));
+        assert!(left.is_ascending() && left.is_disjoint());
+    }
+
+    #[test]
+    fn order_and_overlap_are_told_apart() {
+        let shuffled = zones(&[(20, 29), (0, 9), (10, 19)]);
+        assert!(!shuffled.is_ascending() && shuffled.is_disjoint());
+        assert_eq!(cut(&[&shuffled], 1).unwrap().cuts, [KeyPoint::Int(10), KeyPoint::Int(20)]);
+        let overlapping = zones(&[(0, 29), (1, 30), (2, 28)]);
+        assert!(!overlapping.is_disjoint());
+        assert!(cut(&[&overlapping], 1).unwrap_err().contains("overlap"));
+        assert!(cut(&[&zones(&[(0, 1)])], 1).is_err());
+    }
+
+    #[test]
+    fn a_few_straddlers_are_accepted_and_counted() {
+        let ends: Vec<(i64, i64)> = (0..100).map(|at| (at * 10, at * 10 + 10)).collect();
+        let cutting = cut(&[&zones(&ends)], 1).unwrap();
+        assert!(cutting.cuts.len() >= 6 && cutting.amplification < 1.2, "{cutting:?}");
+        assert_eq!(cutting.straddling, cutting.cuts.len());
+    }
+
+    #[test]
+    fn unbounded_zones_are_not_cut_and_null_zones_do_not_matter() {
+        let mut some = zones(&[(0, 9), (10, 19)]);
+        some.zones.push(Zone { min: None, max: None, nulls: Some(5), rows: 5 });
+        assert!(some.is_bounded() && cut(&[&some], 1).is_ok());
+        some.zones.push(Zone { min: None, max: None, nulls: None, rows: 5 });
+        assert!(!some.is_bounded());
+        assert!(cut(&[&some], 1).unwrap_err().contains("no bounds"));
+    }
+}
