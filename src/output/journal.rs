@@ -18,7 +18,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 /// The folder of journals.
-pub(super) const JOURNAL: &str = ".journal";
+pub(super) const JOURNAL: &str = ".skep-journal";
 
 /// The version this code writes and reads.
 const VERSION: u32 = 1;

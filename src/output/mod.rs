@@ -1,7 +1,7 @@
 //! Outputs: files that appear whole or not at all.
 //!
 //! ```text
-//!   chunks ─> Writer (sink) ─> part files ─┐   <root>/.staging/<id>/data      ... not yet visible
+//!   chunks ─> Writer (sink) ─> part files ─┐   <root>/.skep-staging/<id>/data      ... not yet visible
 //!                                           └─ Job::commit ─ journal ─ moves ─> the target
 //!                                                             ^ from here on it is done
 //! ```

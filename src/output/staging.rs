@@ -1,8 +1,8 @@
 //! Places for outputs in the making.
 //!
 //! ```text
-//!   <root>/.staging/<id>/data/...   what will be published; <id> is locked while its writer lives
-//!   <root>/.journal/<id>.json       commits whose moves may not all be done (see journal)
+//!   <root>/.skep-staging/<id>/data/...   what will be published; <id> is locked while its writer lives
+//!   <root>/.skep-journal/<id>.json       commits whose moves may not all be done (see journal)
 //! ```
 //!
 //! Both folders are made when needed and removed when empty; they lie beside the target, on its
@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The folder of outputs in the making.
-pub(super) const STAGING: &str = ".staging";
+pub(super) const STAGING: &str = ".skep-staging";
 
 /// Other processes may remove the empty folder between its making and its lock; so often, and it
 /// is no coincidence. Guessed.
@@ -107,7 +107,8 @@ pub(super) fn sweep(disk: &Disk, root: &Path, keep: impl Fn(&str) -> bool) -> Re
     let failed = |error| Error::io("list", &folder, error);
     for entry in std::fs::read_dir(&folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        if keep(&entry.file_name().to_string_lossy()) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !is_id(&name) || keep(&name) {
             continue;
         }
         let Some(_lock) = DirectoryLock::if_free(&entry.path()) else { continue };
@@ -115,6 +116,13 @@ pub(super) fn sweep(disk: &Disk, root: &Path, keep: impl Fn(&str) -> bool) -> Re
     }
     disk.remove_if_empty(&folder);
     Ok(())
+}
+
+/// Whether a name is one of [`new_id`]'s: nothing else is ever removed.
+fn is_id(name: &str) -> bool {
+    let dashes = [8, 13, 18, 23];
+    name.len() == 36
+        && name.bytes().enumerate().all(|(at, c)| if dashes.contains(&at) { c == b'-' } else { c.is_ascii_hexdigit() })
 }
 
 /// A random (version 4) UUID: what Spark puts into names of files.

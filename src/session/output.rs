@@ -79,7 +79,7 @@ fn check_target(path: &Path, target: &CopyTarget) -> Result<()> {
     if std::env::current_dir().is_ok_and(|current| current.starts_with(&whole)) && metadata.is_dir() {
         return Err(Error::config(format!("{} holds the current directory: it is not replaced", path.display())));
     }
-    let marks = [".skep.json", ".staging", ".journal", ".git"];
+    let marks = [".skep.json", ".skep-staging", ".skep-journal", ".git"];
     if let Some(mark) = marks.iter().find(|mark| whole.join(mark).exists()) {
         return Err(Error::config(format!("{} holds {mark}: it is more than an output and not replaced", path.display())));
     }

@@ -6,7 +6,7 @@
 //!   <warehouse>/t/day=2024-01-31/part-...           its partitions, if it has any
 //!   <warehouse>/d.db/.skep.json                     database d
 //!   <warehouse>/d.db/u/.skep.json, ...              its table u
-//!   <warehouse>/.staging, .journal                  outputs in the making
+//!   <warehouse>/.skep-staging, .skep-journal                  outputs in the making
 //! ```
 //!
 //! A table is where its directory is and is called as that is called: making, renaming and
