@@ -35,7 +35,13 @@ pub struct RowGroup {
 impl RowGroup {
     /// Opens the file for `rows` of a row group. `use_index`: page places are worth reading.
     pub fn open(path: &Arc<Path>, footer: &Arc<Footer>, row_group: usize, rows: Range<usize>, use_index: bool) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let file = File::open(path).map_err(|error| match error.kind() {
+            // Its footer was read: whoever replaced the table has removed it since.
+            std::io::ErrorKind::NotFound => {
+                Error::data("the file was removed while the query ran").in_file(&**path).with_hint("run the query again")
+            }
+            _ => Error::io("open", path, error),
+        })?;
         let index = if use_index { footer.page_index(path, row_group)? } else { None };
         Ok(Self { path: path.clone(), file, footer: footer.clone(), row_group, rows, index })
     }
