@@ -28,6 +28,8 @@ fn tables_outlive_their_process() {
     answer(&warehouse, "CREATE TABLE t (a INT, p STRING) PARTITIONED BY (p); INSERT INTO t VALUES (1, 'x'), (2, 'y/z')");
     assert_eq!(answer(&warehouse, "SELECT a, p FROM t ORDER BY a"), "1,x\n2,y/z\n");
     assert!(warehouse.join("t/p=y%2Fz").is_dir());
+    let statement = "\"CREATE TABLE spark_catalog.default.t (\n  a INT,\n  p STRING)\nUSING parquet\nPARTITIONED BY (p)\n\"\n";
+    assert_eq!(answer(&warehouse, "SHOW CREATE TABLE t"), statement);
     let text = std::fs::read_to_string(warehouse.join("t/.skep.json")).unwrap();
     assert!(text.contains("\"partition_columns\""), "{text}");
     assert_eq!(answer(&warehouse, "DROP TABLE t; SHOW TABLES"), "");
