@@ -20,6 +20,9 @@ use std::path::{Component, Path, PathBuf};
 /// The folder of journals.
 pub(super) const JOURNAL: &str = ".skep-journal";
 
+/// Tries to put a file into the folder before it is removed again. Guessed.
+const ATTEMPTS_MAX: usize = 100;
+
 /// The version this code writes and reads.
 const VERSION: u32 = 1;
 
@@ -73,9 +76,21 @@ impl Journal {
         let before = |error| Uncommitted { error, certain: true };
         let text = serde_json::to_vec_pretty(self).map_err(|error| before(Error::internal(format!("a journal: {error}"))))?;
         let folder = root.join(JOURNAL);
-        disk.make_directories(&folder).map_err(before)?;
         let (path, fresh) = (Self::path(root, &self.id), folder.join(format!("{}.json.new", self.id)));
-        if let Err(error) = disk.write_new(&fresh, &text).and_then(|()| disk.rename(&fresh, &path, Rename::NoReplace)) {
+        for attempt in 1.. {
+            disk.make_directories(&folder).map_err(before)?;
+            match disk.write_new(&fresh, &text) {
+                Ok(()) => break,
+                // Whoever finished the last journal in it has removed the folder.
+                Err(_) if !folder.exists() && attempt < ATTEMPTS_MAX => {}
+                Err(error) => {
+                    let _ = disk.remove_file(&fresh);
+                    disk.remove_if_empty(&folder);
+                    return Err(before(error));
+                }
+            }
+        }
+        if let Err(error) = disk.rename(&fresh, &path, Rename::NoReplace) {
             let _ = disk.remove_file(&fresh);
             disk.remove_if_empty(&folder);
             return Err(before(error));
@@ -121,7 +136,11 @@ impl Journal {
     pub(super) fn remove(&self, disk: &Disk, root: &Path) -> Result<()> {
         disk.remove_file(&Self::path(root, &self.id))?;
         let folder = root.join(JOURNAL);
-        if disk.remove_if_empty(&folder) { Ok(()) } else { disk.sync_directory(&folder) }
+        if disk.remove_if_empty(&folder) {
+            return Ok(());
+        }
+        // Others' journals are in it, or were a moment ago.
+        disk.sync_directory(&folder).or_else(|error| if folder.exists() { Err(error) } else { Ok(()) })
     }
 
     /// The journals below `root`. What a dead process left half written is removed.

@@ -80,6 +80,14 @@ impl<'a> Cursor<'a> {
             _ => return None,
         };
         self.at += 1;
+        // The unit of a number, as in 100k.
+        if let (Some(Token::Word(unit)), true) =
+            (self.tokens.get(self.at).map(|token| &token.token), value.ends_with(|c: char| c.is_ascii_digit()))
+            && matches!(self.tokens[self.at - 1].token, Token::Number(..))
+        {
+            value.push_str(&unit.value);
+            self.at += 1;
+        }
         while self.punctuation(&Token::Period) {
             let Some(word) = self.any_word() else { break };
             value = format!("{value}.{word}");
