@@ -1,6 +1,6 @@
 //! For tests: the system's files with a fault at the n-th operation.
 
-use super::{NewFile, Operations, Rename, system::System};
+use super::{Filesystem, NewFile, Operations, Rename, system::System};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -81,6 +81,24 @@ impl Operations for Faults {
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         self.step()?;
         System.sync_directory(path)
+    }
+
+    fn filesystem(&self, path: &Path) -> io::Result<Box<dyn Filesystem>> {
+        self.step()?;
+        Ok(Box::new(FaultyFilesystem { filesystem: System.filesystem(path)?, faults: self.clone() }))
+    }
+}
+
+#[derive(Debug)]
+struct FaultyFilesystem {
+    filesystem: Box<dyn Filesystem>,
+    faults: Faults,
+}
+
+impl Filesystem for FaultyFilesystem {
+    fn sync(&self) -> io::Result<()> {
+        self.faults.step()?;
+        self.filesystem.sync()
     }
 }
 

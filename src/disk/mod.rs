@@ -48,7 +48,18 @@ pub trait Operations: Debug + Send + Sync {
     fn remove_directory(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
+    /// The file system that a directory is on, as it is from now on.
+    fn filesystem(&self, path: &Path) -> io::Result<Box<dyn Filesystem>>;
 }
+
+/// A file system from some moment on.
+pub trait Filesystem: Debug + Send + Sync {
+    /// Makes all that is on it durable; an error when writing failed since that moment.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Whether [`Filesystem::sync`] works on this system.
+pub const SYNCS_FILESYSTEMS: bool = cfg!(target_os = "linux");
 
 /// A file being written.
 pub trait NewFile: Write + Send {
@@ -167,6 +178,11 @@ impl Disk {
     /// Makes the names in a directory durable.
     pub fn sync_directory(&self, path: &Path) -> Result<()> {
         self.0.sync_directory(path).map_err(|error| Error::io("sync", path, error))
+    }
+
+    /// The file system that a directory is on, from now on.
+    pub fn filesystem(&self, path: &Path) -> Result<Box<dyn Filesystem>> {
+        self.0.filesystem(path).map_err(|error| Error::io("open", path, error))
     }
 
     /// Makes the name of `path` durable.

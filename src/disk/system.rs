@@ -1,6 +1,6 @@
 //! The operations as the system does them.
 
-use super::{NewFile, Operations, Rename};
+use super::{Filesystem, NewFile, Operations, Rename};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -45,6 +45,29 @@ impl Operations for System {
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+
+    fn filesystem(&self, path: &Path) -> io::Result<Box<dyn Filesystem>> {
+        Ok(Box::new(OpenFilesystem(File::open(path)?)))
+    }
+}
+
+/// A directory of it. The system remembers which errors it has told to this descriptor.
+#[derive(Debug)]
+struct OpenFilesystem(File);
+
+impl Filesystem for OpenFilesystem {
+    #[cfg(target_os = "linux")]
+    fn sync(&self) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        // SAFETY: the descriptor is open for as long as the file lives, and the call takes nothing else.
+        let result = unsafe { libc::syncfs(self.0.as_raw_fd()) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync(&self) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::journal::{JOURNAL, Journal, Move, StagedFile};
 use super::sink::WrittenFile;
 use super::staging::{STAGING, Staging, sweep};
-use crate::disk::{DirectoryLock, Disk, absolute, parent};
+use crate::disk::{DirectoryLock, Disk, Filesystem, absolute, parent};
 use crate::error::{Error, Result};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,8 @@ pub enum Publication {
 pub struct Job {
     staging: Staging,
     target: PathBuf,
+    /// From before the first file on, so that no error of writing is missed.
+    filesystem: Box<dyn Filesystem>,
 }
 
 impl Job {
@@ -63,7 +65,8 @@ impl Job {
         disk.make_directories(parent(&target))?;
         recover(disk, &root)?;
         let staging = Staging::create(disk, &root)?;
-        let job = Self { staging, target };
+        let filesystem = disk.filesystem(&staging.path())?;
+        let job = Self { staging, target, filesystem };
         disk.make_directory(&job.staging.path().join("data"))?;
         Ok(job)
     }
@@ -84,7 +87,7 @@ impl Job {
         &self.target
     }
 
-    /// Publishes the files that were written below [`Job::directory`], and closed and synced. With
+    /// Publishes the files that were written below [`Job::directory`] and closed. With
     /// `marker`, `_SUCCESS` comes with them and lists them. `check` runs under the lock before
     /// anything is visible: an error there leaves all as it was.
     ///
@@ -105,9 +108,13 @@ impl Job {
         if let Publication::ReplaceDirectories(directories) = &publication {
             directories.iter().try_for_each(|directory| disk.make_path(&data.join(directory)))?;
         }
-        disk.sync_tree(&self.staging.path())?;
-        disk.sync_directory(&root.join(STAGING))?;
-        disk.sync_directory(&root)?;
+        if files.iter().all(|file| file.synced) {
+            disk.sync_tree(&self.staging.path())?;
+            disk.sync_directory(&root.join(STAGING))?;
+            disk.sync_directory(&root)?;
+        } else {
+            self.filesystem.sync().map_err(|error| Error::io("sync the file system of", &data, error))?;
+        }
         let lock = DirectoryLock::exclusive(parent(&self.target))?;
         check()?;
         let moves = self.moves(files, &publication, marker)?;

@@ -27,6 +27,8 @@ pub struct WrittenFile {
     pub crc32: u32,
     /// Its rows.
     pub rows: u64,
+    /// Whether it is durable: of many files only the first are synced one by one.
+    pub synced: bool,
 }
 
 /// The sink of one output. Cloning shares it.
