@@ -149,6 +149,22 @@ pub struct Config {
     pub always_spill: bool,
     /// The session's time zone, an IANA name or an offset.
     pub time_zone: String,
+    /// The directory of databases and tables.
+    pub warehouse: PathBuf,
+    /// The database of names without one, in lower case.
+    pub database: String,
+    /// Which partitions INSERT OVERWRITE replaces.
+    pub partition_overwrite: PartitionOverwrite,
+}
+
+/// Which partitions INSERT OVERWRITE with dynamic partitions replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PartitionOverwrite {
+    /// All that the PARTITION clause covers, as Spark does.
+    #[default]
+    Static,
+    /// Those that get rows, as Hive does.
+    Dynamic,
 }
 
 /// Every setting, in the order in which the documentation lists them.
@@ -259,6 +275,36 @@ pub const SETTINGS: &[Setting] = &[
         show: |config| config.time_zone.clone(),
     },
     Setting {
+        name: "skep.warehouse",
+        values: "a directory",
+        default: "$SKEP_WAREHOUSE, or warehouse",
+        effect: "Where databases and tables are; made when the first is.",
+        apply: |config, text| directory(text).map(|value| config.warehouse = value),
+        show: |config| config.warehouse.display().to_string(),
+    },
+    Setting {
+        name: "skep.database",
+        values: "a name",
+        default: "default",
+        effect: "The database that names without one are of; USE changes it.",
+        apply: |config, text| {
+            config.database = text.to_lowercase();
+            Ok(())
+        },
+        show: |config| config.database.clone(),
+    },
+    Setting {
+        name: "skep.output.partition_overwrite",
+        values: "static or dynamic",
+        default: "static",
+        effect: "Whether INSERT OVERWRITE replaces all partitions it may write to, or those it does.",
+        apply: |config, text| overwrite(text).map(|value| config.partition_overwrite = value),
+        show: |config| match config.partition_overwrite {
+            PartitionOverwrite::Static => "static".into(),
+            PartitionOverwrite::Dynamic => "dynamic".into(),
+        },
+    },
+    Setting {
         name: "skep.test.constant_hash",
         values: "true or false",
         default: "false",
@@ -293,6 +339,9 @@ impl Default for Config {
             constant_hash: false,
             always_spill: false,
             time_zone: "UTC".into(),
+            warehouse: default_warehouse(),
+            database: "default".into(),
+            partition_overwrite: PartitionOverwrite::default(),
         }
     }
 }
@@ -410,6 +459,20 @@ fn quotes(text: &str) -> Result<DoubleQuotes> {
         "identifier" => Ok(DoubleQuotes::Identifier),
         _ => Err(Error::config(format!("'{text}' is neither string nor identifier"))),
     }
+}
+
+fn overwrite(text: &str) -> Result<PartitionOverwrite> {
+    match text.to_ascii_lowercase().as_str() {
+        "static" => Ok(PartitionOverwrite::Static),
+        "dynamic" => Ok(PartitionOverwrite::Dynamic),
+        _ => Err(Error::config(format!("'{text}' is neither static nor dynamic"))),
+    }
+}
+
+/// What the environment says, else a directory below the current one.
+fn default_warehouse() -> PathBuf {
+    let named = std::env::var_os("SKEP_WAREHOUSE").filter(|path| !path.is_empty());
+    named.map_or_else(|| PathBuf::from("warehouse"), PathBuf::from)
 }
 
 fn directory(text: &str) -> Result<PathBuf> {

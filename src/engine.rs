@@ -2,6 +2,7 @@
 
 use crate::catalog::{Catalog, FileTable, MemoryTable, Table};
 use crate::config::Config;
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::exec::MemoryBudget;
 use crate::exec::scheduler::Scheduler;
@@ -9,10 +10,11 @@ use crate::layout::Declaration;
 use crate::session::Session;
 use crate::sql::{ArithmeticFunctions, FunctionRegistry, Parameters, SparkArithmetic};
 use crate::stream::ResultStream;
-use crate::{aggregate, expr, operator};
+use crate::{aggregate, expr, operator, output};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use parking_lot::RwLock;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A SQL engine. Cloning shares it; all its methods may be called from several threads.
@@ -32,6 +34,7 @@ struct Inner {
     memory: Arc<MemoryBudget>,
     catalog: Catalog,
     config: Config,
+    disk: Disk,
     functions: RwLock<Arc<FunctionRegistry>>,
 }
 
@@ -39,6 +42,7 @@ struct Inner {
 #[derive(Default)]
 pub struct EngineBuilder {
     settings: Vec<(String, String)>,
+    disk: Disk,
 }
 
 impl EngineBuilder {
@@ -54,6 +58,12 @@ impl EngineBuilder {
         self.with("skep.memory.limit", bytes.to_string())
     }
 
+    /// The directory of databases and tables; made when the first is.
+    #[must_use]
+    pub fn warehouse(self, directory: impl AsRef<Path>) -> Self {
+        self.with("skep.warehouse", directory.as_ref().display().to_string())
+    }
+
     /// Any setting by its name, as `SET` takes it.
     ///
     /// # Errors
@@ -63,18 +73,28 @@ impl EngineBuilder {
         Ok(self.with(name, value.to_owned()))
     }
 
+    /// Changes files through `disk`: for tests of faults.
+    #[cfg(test)]
+    pub(crate) fn disk(mut self, disk: Disk) -> Self {
+        self.disk = disk;
+        self
+    }
+
     /// The engine.
     pub fn build(self) -> Result<Engine> {
         let mut config = Config::default();
         for (name, value) in &self.settings {
             config.set(name, value)?;
         }
+        let (disk, settle_disk) = (self.disk.clone(), self.disk.clone());
         Ok(Engine(Arc::new(Inner {
             scheduler: Scheduler::new(config.threads)?,
             memory: MemoryBudget::new(config.memory_limit_bytes),
-            catalog: Catalog::new(Arc::new(|path: &str| Ok(FileTable::open(path)? as Arc<dyn Table>))),
+            catalog: Catalog::new(Arc::new(move |path: &str| Ok(open(&disk, path)? as Arc<dyn Table>)))
+                .with_settle(Arc::new(move |path: &Path| output::settle(&settle_disk, path))),
             functions: RwLock::new(Arc::new(builtin_functions())),
             config,
+            disk: self.disk,
         })))
     }
 
@@ -92,12 +112,13 @@ impl Engine {
 
     /// Names a file, a directory or a glob of Parquet files as a table.
     pub fn register_path(&self, name: &str, path: &str) -> Result<()> {
-        self.0.catalog.register(name, FileTable::open(path)?);
+        self.0.catalog.register(name, open(&self.0.disk, path)?);
         Ok(())
     }
 
     /// The same, of files that a declaration says more about.
     pub(crate) fn register_declared(&self, name: &str, path: &str, declaration: Declaration) -> Result<()> {
+        output::settle(&self.0.disk, Path::new(path))?;
         self.0.catalog.register(name, FileTable::open_declared(path, declaration)?);
         Ok(())
     }
@@ -180,6 +201,10 @@ impl Engine {
         &self.0.catalog
     }
 
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.0.disk
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
     }
@@ -187,10 +212,12 @@ impl Engine {
     pub(crate) fn functions(&self) -> Arc<FunctionRegistry> {
         self.0.functions.read().clone()
     }
+}
 
-    pub(crate) fn table(&self, name: &str) -> Result<Arc<dyn Table>> {
-        self.0.catalog.get(name).ok_or_else(|| Error::sql(format!("table '{name}' not found")))
-    }
+/// Opens files as a table, after finishing what a dead process began to write there.
+fn open(disk: &Disk, path: &str) -> Result<Arc<FileTable>> {
+    output::settle(disk, Path::new(path))?;
+    FileTable::open(path)
 }
 
 /// The functions every engine knows, with our arithmetic before the borrowed planners.

@@ -18,6 +18,8 @@ pub mod column;
 #[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
+pub mod disk;
+#[doc(hidden)]
 pub mod exec;
 #[doc(hidden)]
 pub mod explain;
@@ -33,6 +35,8 @@ pub mod layout;
 pub mod operator;
 #[doc(hidden)]
 pub mod optimizer;
+#[doc(hidden)]
+pub mod output;
 #[doc(hidden)]
 pub mod planner;
 #[doc(hidden)]

@@ -6,14 +6,22 @@
 //!                                 └─ SET, SHOW, CREATE EXTERNAL TABLE, DROP: done at once
 //! ```
 
-use crate::catalog::{FileTable, View};
+mod ddl;
+mod insert;
+mod output;
+#[cfg(test)]
+mod output_tests;
+mod show;
+mod target;
+
+use crate::catalog::{FileTable, Found};
 use crate::config::{Config, JoinStrategy, Multiplicity};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::exec::{CancelFlag, PlanRef, QueryContext, spill::SpillDirectory};
 use crate::join::Strategy;
 use crate::sql::{self, ExplainMode, Parameters, Parsed, Request, ast};
-use crate::stream::{ResultStream, table_stream, text_stream};
+use crate::stream::{CancelHandle, ResultStream, table_stream, text_stream};
 use crate::{aggregate, explain, optimizer, planner};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_expr::LogicalPlan;
@@ -27,7 +35,11 @@ use std::time::Instant;
 pub struct Session {
     engine: Engine,
     config: Arc<Mutex<Config>>,
+    watch: Arc<Mutex<Option<Watch>>>,
 }
+
+/// Called with the handle of a query that runs inside of a statement.
+type Watch = Box<dyn Fn(CancelHandle) + Send>;
 
 /// What one statement gave.
 pub struct Outcome {
@@ -58,7 +70,7 @@ pub enum OutcomeKind {
 
 impl Session {
     pub(crate) fn new(engine: Engine, config: Config) -> Self {
-        Self { engine, config: Arc::new(Mutex::new(config)) }
+        Self { engine, config: Arc::new(Mutex::new(config)), watch: Arc::default() }
     }
 
     /// Runs the statements of `text`, one after another as the iterator is driven. A statement's
@@ -98,9 +110,15 @@ impl Session {
         }
     }
 
-    /// Names of the registered tables.
+    /// Lets `watch` know how to end queries that run inside of a statement, as those of COPY, which
+    /// [`Session::execute`] gives no stream of.
+    pub fn watch(&self, watch: impl Fn(CancelHandle) + Send + 'static) {
+        *self.watch.lock() = Some(Box::new(watch));
+    }
+
+    /// Names of tables and views that need no database: the session's and those of the current one.
     pub fn table_names(&self) -> Vec<String> {
-        self.engine.catalog().names()
+        self.engine.catalog().known_names(&self.config())
     }
 
     /// Changes a setting of this session.
@@ -148,28 +166,17 @@ impl Session {
                     },
                 )
             }
+            Request::Copy { query, target } => {
+                let planned = self.plan(&query, parameters, text, &config)?;
+                self.copy(planned, &target, &config)
+            }
             Request::CreateExternalTable { name, location, declaration, if_not_exists, or_replace } => {
                 if self.may_create("table", &name, if_not_exists, or_replace)? {
                     self.engine.register_declared(&name, &location, declaration)?;
                 }
                 Ok(OutcomeKind::Done(format!("table {name} created")))
             }
-            Request::CreateView { name, columns, query, text: view, if_not_exists, or_replace } => {
-                if self.may_create("view", &name, if_not_exists, or_replace)? {
-                    // A view that cannot be planned is refused now, not when it is used.
-                    self.plan(&query, parameters, text, &config)?;
-                    self.engine.catalog().register_view(&name, View { query: view, columns });
-                }
-                Ok(OutcomeKind::Done(format!("view {name} created")))
-            }
-            Request::Drop { names, if_exists } => {
-                for name in &names {
-                    if !self.engine.catalog().drop(name) && !if_exists {
-                        return Err(Error::sql(format!("there is no table or view '{name}'")));
-                    }
-                }
-                Ok(OutcomeKind::Done(format!("{} dropped", names.join(", "))))
-            }
+            Request::Ddl(ddl) => self.ddl(*ddl, parameters, text, &config),
             Request::Set { name, value } => {
                 self.set(&name, &value)?;
                 Ok(OutcomeKind::Done(String::new()))
@@ -187,15 +194,11 @@ impl Session {
                 let lines: Vec<String> = config.entries().map(|(setting, value)| format!("{} = {value}", setting.name)).collect();
                 self.lines("setting", lines.join("\n"))
             }
-            Request::ShowTables { pattern } => {
-                let mut names = self.table_names();
-                if let Some(pattern) = pattern {
-                    names.retain(|name| matches_pattern(&pattern.to_lowercase(), name));
-                }
-                self.lines("table", names.join("\n"))
-            }
             Request::ShowLayout { table, is_path } => {
-                let table = if is_path { self.engine.catalog().open(&table)? } else { self.engine.table(&table)? };
+                let catalog = self.engine.catalog();
+                let found =
+                    if is_path { Some(Found::Table(catalog.open(&table)?)) } else { catalog.lookup(&config, None, &table)? };
+                let Some(Found::Table(table)) = found else { return Err(Error::sql(format!("unknown table '{table}'"))) };
                 let any: Arc<dyn Any + Send + Sync> = table.clone();
                 let Ok(files) = Arc::downcast::<FileTable>(any) else {
                     return Err(Error::unsupported(format!("SHOW LAYOUT of {}, which is not made of files,", table.describe())));
@@ -205,11 +208,9 @@ impl Session {
                 let titles = ["fact", "columns", "evidence", "source"];
                 Ok(OutcomeKind::Rows(table_stream(&titles, rows.collect(), self.engine.scheduler())?))
             }
-            Request::Describe { table, is_path, .. } => {
-                let table = if is_path { self.engine.catalog().open(&table)? } else { self.engine.table(&table)? };
-                let fields = table.schema().fields().iter().zip(table.display_names());
-                let lines: Vec<String> = fields.map(|(field, name)| format!("{name} {}", field.data_type())).collect();
-                self.lines("column", lines.join("\n"))
+            Request::DescribeFiles { path } => {
+                let table = self.engine.catalog().open(&path)?;
+                self.describe_table(&*table)
             }
         }
     }

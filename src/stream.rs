@@ -150,11 +150,16 @@ pub(crate) fn text_stream(title: &str, lines: Vec<String>, scheduler: &Arc<Sched
 
 /// Rows of text, one for each of `titles`.
 pub(crate) fn table_stream(titles: &[&str], lines: Vec<Vec<String>>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
-    let fields: Vec<Field> = titles.iter().map(|title| Field::new(*title, DataType::Utf8View, false)).collect();
+    rows_stream(titles, lines.into_iter().map(|line| line.into_iter().map(Some).collect()).collect(), scheduler)
+}
+
+/// Rows of text and NULLs, one for each of `titles`.
+pub(crate) fn rows_stream(titles: &[&str], lines: Vec<Vec<Option<String>>>, scheduler: &Arc<Scheduler>) -> Result<ResultStream> {
+    let fields: Vec<Field> = titles.iter().map(|title| Field::new(*title, DataType::Utf8View, true)).collect();
     let schema = Arc::new(Schema::new(fields));
     let rows = lines.len();
     let column = |at: usize| -> ArrayRef {
-        Arc::new(StringViewArray::from_iter_values(lines.iter().map(|line| line.get(at).map_or("", String::as_str))))
+        Arc::new(StringViewArray::from_iter(lines.iter().map(|line| line.get(at).and_then(Option::as_deref))))
     };
     let arrays = (0..titles.len()).map(column).collect();
     let plan: PlanRef = Arc::new(ValuesNode::new(schema.clone(), vec![Chunk::from_arrays(arrays, rows)]));

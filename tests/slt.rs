@@ -103,11 +103,16 @@ fn scripts(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-struct Database(Session);
+struct Database {
+    session: Session,
+    /// Removed with it.
+    _warehouse: tempfile::TempDir,
+}
 
 impl Database {
     fn new(settings: &[(&str, &str)]) -> Self {
-        let mut builder = Engine::builder().threads(2);
+        let warehouse = tempfile::tempdir().unwrap();
+        let mut builder = Engine::builder().threads(2).warehouse(warehouse.path().join("warehouse"));
         for (name, value) in settings {
             builder = builder.set(name, value).unwrap();
         }
@@ -115,7 +120,7 @@ impl Database {
         for table in ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"] {
             engine.register_path(table, &format!("testdata/tpch/{table}.parquet")).unwrap();
         }
-        Self(engine.session())
+        Self { session: engine.session(), _warehouse: warehouse }
     }
 }
 
@@ -141,10 +146,10 @@ impl DB for Database {
             // A strategy that is asked for and cannot do the join is an error: the script is
             // about the rows, so that join is left to the planner.
             Err(Failure(text)) if text.contains("was asked for but cannot be used") => {
-                let asked = self.0.setting("skep.join.strategy").map_err(|error| Failure(error.to_string()))?;
-                self.0.set("skep.join.strategy", "auto").map_err(|error| Failure(error.to_string()))?;
+                let asked = self.session.setting("skep.join.strategy").map_err(|error| Failure(error.to_string()))?;
+                self.session.set("skep.join.strategy", "auto").map_err(|error| Failure(error.to_string()))?;
                 let outcome = self.rows(sql);
-                self.0.set("skep.join.strategy", &asked).map_err(|error| Failure(error.to_string()))?;
+                self.session.set("skep.join.strategy", &asked).map_err(|error| Failure(error.to_string()))?;
                 outcome
             }
             _ => outcome,
@@ -160,7 +165,7 @@ impl Database {
     fn rows(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
         let failure = |error: skep::Error| Failure(error.render(Some(sql)));
         let mut output = DBOutput::StatementComplete(0);
-        for outcome in self.0.execute(sql) {
+        for outcome in self.session.execute(sql) {
             let OutcomeKind::Rows(stream) = outcome.map_err(failure)?.kind else { continue };
             let types = vec![DefaultColumnType::Any; stream.schema().fields().len()];
             let mut rows = Vec::new();

@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["format", "expr"],
     &["layout"],
     &["column"],
+    &["disk"],
     &["config"],
     &["error"],
 ];

@@ -1,14 +1,22 @@
-//! Names of a session: tables, views, and the way to tables that are files.
+//! Names of a session: tables and views of its own, those of the warehouse, tables that are files.
 
-use super::Table;
+use super::files::partition_directories;
+use super::warehouse::{DEFAULT_DATABASE, TableMeta, Warehouse, parse_type};
+use super::{FileTable, Table};
+use crate::config::Config;
 use crate::error::{Error, Result};
+use arrow::datatypes::DataType;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Opens a path or glob as a table.
 pub type OpenFile = dyn Fn(&str) -> Result<Arc<dyn Table>> + Send + Sync;
+
+/// Called with a path before what is there is read.
+pub type Settle = dyn Fn(&Path) -> Result<()> + Send + Sync;
 
 /// A named query.
 #[derive(Debug, Clone)]
@@ -17,6 +25,17 @@ pub struct View {
     pub query: String,
     /// Names of its columns where the view gives its own.
     pub columns: Vec<String>,
+    /// The database that its query's names are of; none for the session's.
+    pub database: Option<String>,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// Rows.
+    Table(Arc<dyn Table>),
+    /// A query.
+    View(Arc<View>),
 }
 
 #[derive(Debug, Clone)]
@@ -29,12 +48,20 @@ enum Entry {
 pub struct Catalog {
     entries: RwLock<BTreeMap<String, Entry>>,
     open: Arc<OpenFile>,
+    settle: Arc<Settle>,
 }
 
 impl Catalog {
     /// An empty catalog that opens files by `open`.
     pub fn new(open: Arc<OpenFile>) -> Self {
-        Self { entries: RwLock::default(), open }
+        Self { entries: RwLock::default(), open, settle: Arc::new(|_| Ok(())) }
+    }
+
+    /// The same, with something to do before tables of a warehouse are looked at.
+    #[must_use]
+    pub fn with_settle(mut self, settle: Arc<Settle>) -> Self {
+        self.settle = settle;
+        self
     }
 
     /// Gives `table` a name; the table or view that had it is forgotten.
@@ -52,12 +79,12 @@ impl Catalog {
         self.entries.write().remove(&name.to_lowercase()).is_some()
     }
 
-    /// Whether a table or view has the name.
+    /// Whether a table or view of the session has the name.
     pub fn contains(&self, name: &str) -> bool {
         self.entries.read().contains_key(&name.to_lowercase())
     }
 
-    /// The table of a name.
+    /// The session's table of a name.
     pub fn get(&self, name: &str) -> Option<Arc<dyn Table>> {
         match self.entries.read().get(&name.to_lowercase()) {
             Some(Entry::Table(table)) => Some(table.clone()),
@@ -65,7 +92,7 @@ impl Catalog {
         }
     }
 
-    /// The view of a name.
+    /// The session's view of a name.
     pub fn view(&self, name: &str) -> Option<Arc<View>> {
         match self.entries.read().get(&name.to_lowercase()) {
             Some(Entry::View(view)) => Some(view.clone()),
@@ -73,9 +100,63 @@ impl Catalog {
         }
     }
 
-    /// All names, in order, in lower case.
+    /// The session's names, in order, in lower case.
     pub fn names(&self) -> Vec<String> {
         self.entries.read().keys().cloned().collect()
+    }
+
+    /// The names that a query may use without a database: the session's and those of the current
+    /// database.
+    pub fn known_names(&self, config: &Config) -> Vec<String> {
+        let mut names = self.names();
+        names.extend(Warehouse::new(&config.warehouse).tables(&config.database).unwrap_or_default());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// What is written down of a table of the warehouse, once what dead processes left is settled.
+    pub fn meta(&self, config: &Config, database: &str, name: &str) -> Result<Option<TableMeta>> {
+        let warehouse = Warehouse::new(&config.warehouse);
+        (self.settle)(&warehouse.root().join(name))?;
+        warehouse.table(&database.to_lowercase(), &name.to_lowercase())
+    }
+
+    /// Whether a name stands for something; without a database the session's names come first.
+    pub fn knows(&self, config: &Config, database: Option<&str>, name: &str) -> Result<bool> {
+        if self.is_own(database, name) {
+            return Ok(true);
+        }
+        Ok(self.meta(config, database.unwrap_or(&config.database), name)?.is_some())
+    }
+
+    /// What a name stands for; without a database the session's names come first.
+    ///
+    /// # Errors
+    /// What opening the table's files fails with.
+    pub fn lookup(&self, config: &Config, database: Option<&str>, name: &str) -> Result<Option<Found>> {
+        if self.is_own(database, name) {
+            let entry = self.entries.read().get(&name.to_lowercase()).cloned();
+            return Ok(entry.map(|entry| match entry {
+                Entry::Table(table) => Found::Table(table),
+                Entry::View(view) => Found::View(view),
+            }));
+        }
+        let database = database.unwrap_or(&config.database).to_lowercase();
+        let Some(meta) = self.meta(config, &database, name)? else { return Ok(None) };
+        if let Some(view) = meta.view {
+            let view = View { query: view.query, columns: view.columns, database: Some(view.database) };
+            return Ok(Some(Found::View(Arc::new(view))));
+        }
+        let location = Warehouse::new(&config.warehouse).location(&database, &name.to_lowercase(), &meta)?;
+        (self.settle)(&location)?;
+        let table = FileTable::open_with_schema(&location, &types(meta.data_columns())?, &types(meta.partitions())?);
+        table.map(|table| Some(Found::Table(table as Arc<dyn Table>)))
+    }
+
+    /// Whether a name is one of the session's, which also have the database `default`.
+    fn is_own(&self, database: Option<&str>, name: &str) -> bool {
+        database.is_none_or(|database| database == DEFAULT_DATABASE) && self.contains(name)
     }
 
     /// Opens a path or glob as a table.
@@ -85,6 +166,16 @@ impl Catalog {
         }
         (self.open)(path)
     }
+}
+
+/// Names and types of declared columns.
+pub fn types(columns: &[super::ColumnMeta]) -> Result<Vec<(String, DataType)>> {
+    columns.iter().map(|column| Ok((column.name.clone(), parse_type(&column.type_name)?))).collect()
+}
+
+/// The partition directories of a table's files, relative to them, in order; with and without files.
+pub fn partitions(location: &Path, meta: &TableMeta) -> Result<Vec<PathBuf>> {
+    partition_directories(location, meta.partition_columns.len())
 }
 
 impl fmt::Debug for Catalog {

@@ -1,6 +1,7 @@
 //! Tables that are Parquet files: one, a directory of them as Hive or Spark left it, or a glob.
 
 mod bounds;
+mod escape;
 mod layout;
 mod listing;
 mod partition;
@@ -10,13 +11,16 @@ mod schema;
 mod tests;
 
 pub use bounds::{PageBounds, RowGroupBounds};
+pub use escape::{NULL_PARTITION, escape_partition, unescape_partition};
 pub use layout::{BucketState, TableBuckets, TableZones};
+pub(super) use listing::partition_directories;
 
 use super::{Table, TableStatistics};
+use crate::disk::{DirectoryLock, parent};
 use crate::error::{Error, Result};
 use crate::format::parquet::{FileId, Footer};
 use crate::layout::Declaration;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::ScalarValue;
 use std::any::Any;
 use std::path::{Path, PathBuf};
@@ -64,6 +68,27 @@ pub enum ColumnOrigin<'a> {
 }
 
 impl FileTable {
+    /// Opens a directory as a table whose columns are declared: columns are found in files by name,
+    /// those that a file lacks are NULL, others of the file are not seen. There may be no file.
+    ///
+    /// # Errors
+    /// A file's column does not fit its declared type, or directories are not those of the declared
+    /// partition columns.
+    pub fn open_with_schema(
+        path: &Path,
+        columns: &[(String, DataType)],
+        partitions: &[(String, DataType)],
+    ) -> Result<Arc<FileTable>> {
+        let _lock = DirectoryLock::shared(parent(path)).ok();
+        let listing = listing::list_directory(path)?;
+        let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
+        let footers = open_footers(&paths)?;
+        let values = partition::declared(&listing, partitions)?;
+        let merged = schema::declared(&paths, &footers, columns, partitions)?;
+        let path = path.display().to_string();
+        Self::assemble(path, paths, footers, values, merged, partitions.len(), Declaration::default())
+    }
+
     /// Opens the file, the directory (with all directories below it) or the files that match the
     /// glob. Reads the footers that are not known yet.
     pub fn open(path_or_glob: &str) -> Result<Arc<FileTable>> {
@@ -75,21 +100,38 @@ impl FileTable {
     /// # Errors
     /// Also when the declaration names columns that the files have not.
     pub fn open_declared(path_or_glob: &str, declaration: Declaration) -> Result<Arc<FileTable>> {
+        // Whoever writes to the directory publishes under the exclusive lock. Without the right to
+        // look into the directory above there is no lock, and nobody to write.
+        let path = Path::new(path_or_glob);
+        let _lock = if path.is_dir() { DirectoryLock::shared(parent(path)).ok() } else { None };
         let listing = listing::list(path_or_glob)?;
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
         let footers = open_footers(&paths)?;
         let partitions = partition::infer(&listing)?;
         let merged = schema::merge(&paths, &footers, &partitions.columns)?;
+        let path = path_or_glob.to_string();
+        Self::assemble(path, paths, footers, partitions.values, merged, partitions.columns.len(), declaration)
+    }
+
+    fn assemble(
+        path: String,
+        paths: Vec<PathBuf>,
+        footers: Vec<(FileId, Arc<Footer>)>,
+        values: Vec<Vec<ScalarValue>>,
+        merged: schema::Merged,
+        partitions: usize,
+        declaration: Declaration,
+    ) -> Result<Arc<FileTable>> {
         let mut files = Vec::with_capacity(paths.len());
-        let parts = paths.into_iter().zip(footers).zip(partitions.values).zip(merged.file_columns);
+        let parts = paths.into_iter().zip(footers).zip(values).zip(merged.file_columns);
         for (((path, (id, footer)), partition), columns) in parts {
             files.push(TableFile { path: path.into(), footer, partition, columns, id });
         }
         let table = FileTable {
-            path: path_or_glob.to_string(),
+            path,
             declaration,
             found: layout::Found::new(merged.schema.fields().len()),
-            file_columns: merged.schema.fields().len() - partitions.columns.len(),
+            file_columns: merged.schema.fields().len() - partitions,
             schema: merged.schema,
             display_names: merged.display_names,
             files,

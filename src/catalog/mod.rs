@@ -1,13 +1,19 @@
-//! Tables: named ones, directories of files, batches in memory.
+//! Tables: named ones, those of a warehouse, directories of files, batches in memory.
 
 #[expect(clippy::module_inception, reason = "the file is named after the one struct in it")]
 mod catalog;
 mod files;
 mod memory;
+mod warehouse;
 
-pub use catalog::{Catalog, OpenFile, View};
-pub use files::{BucketState, ColumnOrigin, FileTable, PageBounds, RowGroupBounds, TableBuckets, TableFile, TableZones};
+pub use catalog::{Catalog, Found, OpenFile, Settle, View, partitions, types};
+pub use files::{
+    BucketState, ColumnOrigin, FileTable, NULL_PARTITION, PageBounds, RowGroupBounds, TableBuckets, TableFile, TableZones,
+    escape_partition, unescape_partition,
+};
 pub use memory::MemoryTable;
+pub(crate) use warehouse::same_type;
+pub use warehouse::{ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, META, TableMeta, ViewMeta, Warehouse, parse_type, type_name};
 
 use crate::layout::ColumnStatistics;
 use arrow::datatypes::SchemaRef;

@@ -23,6 +23,10 @@ pub struct Args {
     #[arg(short, long, value_name = "NAME=PATH", value_parser = pair)]
     pub table: Vec<(String, String)>,
 
+    /// Directory of databases and tables [default: $SKEP_WAREHOUSE, or warehouse]
+    #[arg(long, value_name = "DIR")]
+    pub warehouse: Option<PathBuf>,
+
     /// How results are written
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

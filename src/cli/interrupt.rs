@@ -27,11 +27,7 @@ impl Running {
 
     /// The query to cancel from now on; at once, if Ctrl-C came before it could be.
     pub fn watch(&self, handle: CancelHandle) {
-        let mut state = STATE.lock();
-        if state.asked {
-            handle.cancel();
-        }
-        state.handle = Some(handle);
+        watch(handle);
     }
 
     /// Whether Ctrl-C came.
@@ -43,6 +39,17 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         *STATE.lock() = State { busy: false, asked: false, handle: None };
+    }
+}
+
+/// See [`Running::watch`]; does nothing while nothing runs.
+pub fn watch(handle: CancelHandle) {
+    let mut state = STATE.lock();
+    if state.asked {
+        handle.cancel();
+    }
+    if state.busy {
+        state.handle = Some(handle);
     }
 }
 

@@ -73,6 +73,7 @@ fn shell(engine: &Engine, args: &Args) -> rustyline::Result<()> {
         .build();
     let mut editor: Editor<Assistant, FileHistory> = Editor::with_config(config)?;
     let session = engine.session();
+    session.watch(interrupt::watch);
     editor.set_helper(Some(Assistant { session: session.clone() }));
     let history = history_file();
     if let Some(file) = &history {

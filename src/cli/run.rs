@@ -64,6 +64,9 @@ pub fn engine(args: &Args) -> Result<Engine> {
     if let Some(limit) = args.memory_limit {
         builder = builder.memory_limit(limit);
     }
+    if let Some(warehouse) = &args.warehouse {
+        builder = builder.warehouse(warehouse);
+    }
     for (name, value) in &args.set {
         builder = builder.set(name, value)?;
     }
@@ -100,6 +103,7 @@ pub fn one_shot(engine: &Engine, args: &Args, texts: &[String]) -> ExitCode {
         timing: if args.timing { Timing::StandardError } else { Timing::Nowhere },
     };
     let session = engine.session();
+    session.watch(interrupt::watch);
     let running = Running::start();
     let run = |out: &mut dyn Write| {
         texts.iter().try_for_each(|sql| statements(&session, sql, &show, &running, out).map_err(|stop| (stop, sql.as_str())))

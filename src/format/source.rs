@@ -63,7 +63,13 @@ impl LocalFile {
     /// Opens `path`, which is taken to be `bytes` long: a file that has become shorter gives errors
     /// when it is read.
     pub fn open(path: &Arc<Path>, bytes: u64) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let file = File::open(path).map_err(|error| match error.kind() {
+            // Its footer was read: whoever replaced the table has removed it since.
+            std::io::ErrorKind::NotFound => {
+                Error::data("the file was removed while the query ran").in_file(&**path).with_hint("run the query again")
+            }
+            _ => Error::io("open", path, error),
+        })?;
         Ok(Self { path: path.clone(), file, bytes })
     }
 

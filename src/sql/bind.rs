@@ -64,7 +64,9 @@ pub(super) fn bind_view(view: &View, user: &Provider, parameters: &Parameters) -
     };
     let Statement::Query(query) = *statement else { return Err(Error::internal("a view that is no query")) };
     let depth = user.depth + 1;
-    let bound = bind_at(&query, user.catalog, user.config, user.functions, parameters, &view.query, depth)?;
+    let own = view.database.as_ref().map(|database| Config { database: database.clone(), ..user.config.clone() });
+    let config = own.as_ref().unwrap_or(user.config);
+    let bound = bind_at(&query, user.catalog, config, user.functions, parameters, &view.query, depth)?;
     {
         let mut hinted = user.hinted.lock();
         hinted.hints.extend(bound.hints);
@@ -92,7 +94,7 @@ fn bind_at(
 ) -> Result<Bound> {
     let source = Source::new(text);
     let mut rewritten = query.clone();
-    let literals = rewrite::rewrite(&mut rewritten, catalog, functions, parameters, &source)?;
+    let literals = rewrite::rewrite(&mut rewritten, catalog, config, functions, parameters, &source)?;
     let provider = Provider::new(catalog, config, functions, literals, depth);
     // Tables first, so that what is wrong with one is said with the place of its name.
     open_tables(&rewritten, &provider)?;

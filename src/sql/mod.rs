@@ -13,6 +13,9 @@
 
 mod arithmetic;
 mod bind;
+mod copy;
+mod cursor;
+mod ddl;
 mod declaration;
 mod dialect;
 mod grouping;
@@ -34,6 +37,8 @@ mod windows;
 
 pub use arithmetic::{ArithmeticFunctions, SparkArithmetic};
 pub use bind::{Bound, Parameters, bind};
+pub use copy::{CopyStatement, CopyTarget};
+pub use ddl::{Alteration, ColumnDefinition, CreateTable, CreateView, Ddl, Insert, PartitionSpec, TableName};
 pub use parse::{Command, ExplainMode, Parsed, parse};
 pub use provider::FunctionRegistry;
 pub use sqlparser::ast;

@@ -5,13 +5,15 @@
 //! position, by which output headers find the spelling of the user again). `SET`, `RESET` and the
 //! head of `EXPLAIN` are read here from the tokens, as their values are no SQL expressions.
 
+use super::copy::{self, CopyStatement};
+use super::ddl::{self, Ddl};
 use super::dialect::SkepDialect;
 use super::limits;
 use super::source::{At, Source};
 use super::walk::walk_statement_mut;
 use crate::config::{Config, DoubleQuotes};
 use crate::error::{Error, Result};
-use sqlparser::ast::{BinaryOperator, Expr, ObjectName, Spanned, Statement, VisitorMut};
+use sqlparser::ast::{BinaryOperator, Expr, ObjectName, Query, Statement, VisitorMut};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use std::ops::ControlFlow;
@@ -36,6 +38,10 @@ pub enum Command {
     Statement(Box<Statement>),
     /// `EXPLAIN` of a statement.
     Explain(ExplainMode, Box<Statement>),
+    /// `COPY ... TO` or `INSERT OVERWRITE DIRECTORY`.
+    Copy(Box<CopyStatement>),
+    /// A statement about databases and tables.
+    Ddl(Box<Ddl>),
     /// `SET name = value`, `SET name`, or `SET`.
     Set {
         /// The setting; None lists all.
@@ -226,7 +232,16 @@ fn command(tokens: &[TokenWithSpan], source: &Source, dialect: &SkepDialect) -> 
             at_end(&parser)?;
             Ok(Command::ShowLayout(name))
         }
-        "create" if tokens.iter().any(|token| is_word(token, "clustered")) => {
+        "copy" | "insert" if copy::is_copy(tokens) => {
+            copy::parse(tokens, &|tokens| query(tokens, dialect)).map(|copy| Command::Copy(Box::new(copy)))
+        }
+        "create" | "drop" | "use" | "alter" | "truncate" | "msck" | "show" | "describe" | "desc" | "insert" => {
+            if let Some(ddl) = ddl::parse(tokens, source, &|tokens| query(tokens, dialect))? {
+                return Ok(Command::Ddl(Box::new(ddl)));
+            }
+            if !tokens.iter().any(|token| is_word(token, "clustered")) {
+                return statement(tokens, dialect).map(|statement| Command::Statement(Box::new(statement)));
+            }
             // The parser knows CLUSTERED BY in Hive's CREATE TABLE only, and not after EXTERNAL; a
             // table with a LOCATION is external in any case.
             let dialect = SkepDialect { hive_clauses: true, ..*dialect };
@@ -235,6 +250,18 @@ fn command(tokens: &[TokenWithSpan], source: &Source, dialect: &SkepDialect) -> 
             statement(&plain, &dialect).map(|statement| Command::Statement(Box::new(statement)))
         }
         _ => statement(tokens, dialect).map(|statement| Command::Statement(Box::new(statement))),
+    }
+}
+
+/// A query inside of a statement.
+fn query(tokens: &[TokenWithSpan], dialect: &SkepDialect) -> Result<Box<Query>> {
+    let span = tokens.first().map_or(Span::empty(), |token| token.span);
+    if tokens.is_empty() {
+        return Err(Error::sql("a query is missing at the end of the statement"));
+    }
+    match statement(tokens, dialect)? {
+        Statement::Query(query) => Ok(query),
+        _ => Err(Error::sql("expected a query").at_span(span)),
     }
 }
 
@@ -366,19 +393,5 @@ fn balance(expr: &mut Expr) {
     }
     if let Some(balanced) = terms.pop() {
         *expr = balanced;
-    }
-}
-
-impl Parsed {
-    /// Where a query starts inside the statement, as a byte of the statement's text.
-    pub(super) fn offset_of(&self, query: &sqlparser::ast::Query) -> Option<usize> {
-        let start = query.span().start;
-        let first = self.span.start;
-        if start.line < first.line || start.line == 0 {
-            return None;
-        }
-        // Positions relative to the statement: only its first line starts at a column of its own.
-        let column = if start.line == first.line { start.column.checked_sub(first.column)? + 1 } else { start.column };
-        Some(Source::new(&self.text).offset(Location::new(start.line - first.line + 1, column)))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bind::{Parameters, bind_view};
 use super::literal::{Literal, LiteralPlanner};
-use crate::catalog::{Catalog, Table, TableHandle};
+use crate::catalog::{Catalog, Found, Table, TableHandle};
 use crate::config::Config;
 use crate::error::Error;
 use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
@@ -64,7 +64,7 @@ pub(super) struct Provider<'a> {
     types: Arc<SparkTypes>,
     scalar: HashMap<String, Arc<ScalarUDF>>,
     aggregate: HashMap<String, Arc<AggregateUDF>>,
-    files: Mutex<HashMap<String, Arc<dyn Table>>>,
+    tables: Mutex<HashMap<(Option<String>, String), Found>>,
     /// Hints in the views that the statement uses.
     pub(super) hinted: Mutex<super::hints::Found>,
 }
@@ -111,7 +111,7 @@ impl<'a> Provider<'a> {
             types,
             scalar,
             aggregate,
-            files: Mutex::default(),
+            tables: Mutex::default(),
             hinted: Mutex::default(),
         }
     }
@@ -121,33 +121,41 @@ impl<'a> Provider<'a> {
         &self.options
     }
 
-    /// The table behind a name or, with schema `parquet`, behind a path.
+    /// The table behind a name or, with schema `parquet`, behind a path. None for views.
     pub(super) fn table(&self, name: &TableReference) -> crate::Result<Option<Arc<dyn Table>>> {
-        if name.schema() != Some("parquet") {
-            return Ok(self.catalog.get(name.table()));
+        match self.found(name)? {
+            Some(Found::Table(table)) => Ok(Some(table)),
+            _ => Ok(None),
         }
-        let path = name.table();
-        if let Some(table) = self.files.lock().get(path) {
-            return Ok(Some(table.clone()));
+    }
+
+    /// What a name stands for; looked up once a statement, so that all its parts see one state.
+    fn found(&self, name: &TableReference) -> crate::Result<Option<Found>> {
+        let key = (name.schema().map(str::to_owned), name.table().to_owned());
+        if let Some(found) = self.tables.lock().get(&key) {
+            return Ok(Some(found.clone()));
         }
-        let table = self.catalog.open(path)?;
-        self.files.lock().insert(path.to_owned(), table.clone());
-        Ok(Some(table))
+        let found = match name.schema() {
+            Some("parquet") => Some(Found::Table(self.catalog.open(name.table())?)),
+            database => self.catalog.lookup(self.config, database, name.table())?,
+        };
+        if let Some(found) = &found {
+            self.tables.lock().insert(key, found.clone());
+        }
+        Ok(found)
     }
 }
 
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let external = |error: Error| DataFusionError::External(Box::new(error));
-        if let Some(table) = self.table(&name).map_err(external)? {
-            return Ok(Arc::new(TableHandle(table)));
-        }
-        match self.catalog.view(name.table()) {
-            Some(view) if name.schema().is_none() => {
+        match self.found(&name).map_err(external)? {
+            Some(Found::Table(table)) => Ok(Arc::new(TableHandle(table))),
+            Some(Found::View(view)) => {
                 let plan = bind_view(&view, self, &Parameters::default()).map_err(external)?;
                 Ok(Arc::new(ViewSource { schema: Arc::new(plan.schema().as_arrow().clone()), plan }))
             }
-            _ => Err(external(Error::sql(format!("unknown table '{name}'")))),
+            None => Err(external(Error::sql(format!("unknown table '{name}'")))),
         }
     }
 

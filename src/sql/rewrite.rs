@@ -13,7 +13,8 @@ use super::provider::FunctionRegistry;
 use super::source::{At, Source, nearest};
 use super::walk::{walk, walk_mut};
 use super::windows::{Windows, plain_bounds};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Warehouse};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use datafusion_common::ScalarValue;
 use sqlparser::ast::*;
@@ -25,6 +26,7 @@ use std::ops::ControlFlow;
 pub(super) fn rewrite(
     query: &mut Query,
     catalog: &Catalog,
+    config: &Config,
     functions: &FunctionRegistry,
     parameters: &Parameters,
     source: &Source,
@@ -32,6 +34,7 @@ pub(super) fn rewrite(
     let positional = positional(query, parameters)?;
     let mut rewriter = Rewriter {
         catalog,
+        config,
         functions,
         parameters,
         source,
@@ -54,6 +57,7 @@ pub(super) fn rewrite(
 
 struct Rewriter<'a> {
     catalog: &'a Catalog,
+    config: &'a Config,
     functions: &'a FunctionRegistry,
     parameters: &'a Parameters,
     source: &'a Source<'a>,
@@ -316,24 +320,26 @@ impl Rewriter<'_> {
             [format, _] if matches!(format.value.as_str(), "csv" | "json" | "orc" | "avro" | "text" | "delta" | "iceberg") => {
                 Err(Error::unsupported(format!("the file format {}", format.value)).at_span(position))
             }
-            [table] => self.known(table, position),
-            [database, table] if database.value == "default" => {
-                self.known(table, position)?;
-                *name = ObjectName::from(vec![(*table).clone()]);
-                Ok(())
-            }
-            [database, ..] => Err(Error::sql(format!("unknown database '{}'", database.value)).at_span(position)),
+            [table] => self.known(None, table, position),
+            [database, table] => self.known(Some(&database.value), table, position),
+            [database, ..] => Err(Error::sql(format!("unknown catalog '{}'", database.value)).at_span(position)),
             [] => Err(Error::sql("a table without a name").at_span(position)),
         }
     }
 
-    fn known(&self, table: &Ident, position: Span) -> Result<()> {
+    fn known(&self, database: Option<&str>, table: &Ident, position: Span) -> Result<()> {
         let name = table.value.as_str();
-        if self.ctes.iter().any(|ctes| ctes.contains(name)) || self.catalog.contains(name) {
+        let is_cte = database.is_none() && self.ctes.iter().any(|ctes| ctes.contains(name));
+        if is_cte || self.catalog.knows(self.config, database, name).map_err(|error| error.at_span(position))? {
             return Ok(());
         }
+        if let Some(database) = database
+            && !Warehouse::new(&self.config.warehouse).has_database(database)
+        {
+            return Err(Error::sql(format!("unknown database '{database}'")).at_span(position));
+        }
         let error = Error::sql(format!("unknown table '{}'", names::spelled(table, self.source))).at_span(position);
-        let known = self.catalog.names();
+        let known = self.catalog.known_names(self.config);
         let ctes = self.ctes.iter().flatten().map(String::as_str);
         Err(match nearest(name, known.iter().map(String::as_str).chain(ctes)) {
             Some(name) => error.with_hint(format!("did you mean '{name}'?")),

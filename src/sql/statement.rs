@@ -1,5 +1,7 @@
 //! Which kind of request a statement is. What is none of ours is refused by its first words.
 
+use super::copy::CopyTarget;
+use super::ddl::Ddl;
 use super::declaration::declaration;
 use super::guard;
 use super::parse::{Command, ExplainMode, Parsed};
@@ -20,6 +22,15 @@ pub enum Request {
         /// The query.
         query: Box<Query>,
     },
+    /// Writes rows to files.
+    Copy {
+        /// The rows.
+        query: Box<Query>,
+        /// Where and how.
+        target: Box<CopyTarget>,
+    },
+    /// Something about databases and tables of the warehouse.
+    Ddl(Box<Ddl>),
     /// A name for files that exist.
     CreateExternalTable {
         /// Its name, in lower case.
@@ -32,28 +43,6 @@ pub enum Request {
         if_not_exists: bool,
         /// Replace the table that has the name.
         or_replace: bool,
-    },
-    /// A name for a query.
-    CreateView {
-        /// Its name, in lower case.
-        name: String,
-        /// Names of its columns; empty: those of the query.
-        columns: Vec<String>,
-        /// The query, to check it before it gets its name.
-        query: Box<Query>,
-        /// The text of the query, to be parsed again at each use.
-        text: String,
-        /// Keep the view that has the name.
-        if_not_exists: bool,
-        /// Replace the view that has the name.
-        or_replace: bool,
-    },
-    /// Forgets a table or view; files stay.
-    Drop {
-        /// Names in lower case.
-        names: Vec<String>,
-        /// A name that nothing has is no error.
-        if_exists: bool,
     },
     /// Changes a setting.
     Set {
@@ -72,11 +61,6 @@ pub enum Request {
         /// Its name as written; None is all.
         name: Option<String>,
     },
-    /// Lists tables and views.
-    ShowTables {
-        /// LIKE pattern, with `*` or `%` for any text.
-        pattern: Option<String>,
-    },
     /// Lists what is known of how a table's rows lie.
     ShowLayout {
         /// Its name in lower case, or the path of files.
@@ -84,14 +68,10 @@ pub enum Request {
         /// Whether `table` is a path.
         is_path: bool,
     },
-    /// Lists a table's columns.
-    Describe {
-        /// Its name in lower case, or the path of files.
-        table: String,
-        /// Whether `table` is a path.
-        is_path: bool,
-        /// `EXTENDED` or `FORMATTED`.
-        extended: bool,
+    /// Lists the columns of files.
+    DescribeFiles {
+        /// Their path.
+        path: String,
     },
 }
 
@@ -104,6 +84,20 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
             Command::Set { name: Some(name), value: None } => return Ok(Request::ShowSettings { name: Some(name.clone()) }),
             Command::Set { name: Some(name), value: Some(value) } => {
                 return Ok(Request::Set { name: name.clone(), value: value.clone() });
+            }
+            Command::Copy(copy) => {
+                guard::check(&copy.query, text)?;
+                return Ok(Request::Copy { query: copy.query.clone(), target: Box::new(copy.target()?) });
+            }
+            Command::Ddl(ddl) => {
+                let query = match ddl.as_ref() {
+                    Ddl::CreateTable(create) => create.query.as_ref(),
+                    Ddl::CreateView(create) => Some(&create.query),
+                    Ddl::Insert(insert) => Some(&insert.query),
+                    _ => None,
+                };
+                query.map_or(Ok(()), |query| guard::check(query, text))?;
+                return Ok(Request::Ddl(ddl.clone()));
             }
             Command::Reset { name } => return Ok(Request::Reset { name: name.clone() }),
             Command::ShowLayout(name) => {
@@ -125,23 +119,6 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
                 Ok(Request::Query(query.clone()))
             }
             Statement::CreateTable(create) => create_table(create, &parsed),
-            Statement::CreateView(create) => create_view(create, &parsed, text),
-            Statement::Drop { object_type, if_exists, names, cascade, restrict: _, purge, temporary: _, table } => {
-                if !matches!(object_type, ObjectType::Table | ObjectType::View) || *cascade || table.is_some() {
-                    return Err(Error::unsupported(first_words(&parsed)).at_span(parsed.span));
-                }
-                if *purge {
-                    return Err(Error::unsupported("PURGE").at_span(parsed.span).with_hint("DROP TABLE never deletes files"));
-                }
-                let names = names.iter().map(simple_name).collect::<Result<_>>()?;
-                Ok(Request::Drop { names, if_exists: *if_exists })
-            }
-            Statement::ShowTables { terse: _, history, extended, full, external, show_options } => {
-                if *history || *extended || *full || *external {
-                    return Err(Error::unsupported("SHOW TABLES with an option").at_span(parsed.span));
-                }
-                Ok(Request::ShowTables { pattern: like(show_options, &parsed)? })
-            }
             Statement::ShowVariable { variable } => {
                 let name: Vec<&str> = variable.iter().map(|ident| ident.value.as_str()).collect();
                 let name = name.join(".");
@@ -153,10 +130,10 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
                 let Some(ShowStatementIn { parent_name: Some(table), .. }) = &show_options.show_in else {
                     return Err(Error::sql("SHOW COLUMNS of which table?").at_span(parsed.span));
                 };
-                describe(table, false)
+                describe(table)
             }
-            Statement::ExplainTable { describe_alias: _, hive_format, has_table_keyword: _, table_name } => {
-                describe(table_name, hive_format.is_some())
+            Statement::ExplainTable { describe_alias: _, hive_format: _, has_table_keyword: _, table_name } => {
+                describe(table_name)
             }
             _ => Err(Error::unsupported(first_words(&parsed)).at_span(parsed.span)),
         }
@@ -221,49 +198,6 @@ fn create_table(create: &CreateTable, parsed: &Parsed) -> Result<Request> {
     })
 }
 
-fn create_view(create: &CreateView, parsed: &Parsed, text: &str) -> Result<Request> {
-    let CreateView {
-        or_alter,
-        or_replace,
-        materialized,
-        secure,
-        name,
-        name_before_not_exists: _,
-        columns,
-        query,
-        options,
-        cluster_by,
-        comment,
-        with_no_schema_binding,
-        if_not_exists,
-        temporary: _, // all views end with the session
-        copy_grants,
-        to,
-        params,
-    } = create;
-    let plain = !*or_alter && !*materialized && !*secure && !*with_no_schema_binding && !*copy_grants;
-    let plain = plain && *options == CreateTableOptions::None && cluster_by.is_empty() && comment.is_none();
-    if !plain || to.is_some() || params.is_some() {
-        return Err(Error::unsupported("an option of CREATE VIEW").at_span(parsed.span));
-    }
-    if let Some(column) = columns.iter().find(|column| column.data_type.is_some() || column.options.is_some()) {
-        return Err(Error::unsupported("a type or comment of a view's column").at_span(column.name.span));
-    }
-    guard::check(query, text)?;
-    let body = parsed.offset_of(query).and_then(|start| parsed.text.get(start..));
-    let Some(body) = body else {
-        return Err(Error::internal("the query of a view has no position").at_span(parsed.span));
-    };
-    Ok(Request::CreateView {
-        name: simple_name(name)?,
-        columns: columns.iter().map(|column| column.name.value.clone()).collect(),
-        query: query.clone(),
-        text: body.to_owned(),
-        if_not_exists: *if_not_exists,
-        or_replace: *or_replace,
-    })
-}
-
 /// A name without database, or with `default`.
 fn simple_name(name: &ObjectName) -> Result<String> {
     let parts: Vec<&str> = name.0.iter().filter_map(|part| part.as_ident().map(|ident| ident.value.as_str())).collect();
@@ -273,9 +207,12 @@ fn simple_name(name: &ObjectName) -> Result<String> {
     }
 }
 
-fn describe(table: &ObjectName, extended: bool) -> Result<Request> {
-    let (table, is_path) = table_or_path(table)?;
-    Ok(Request::Describe { table, is_path, extended })
+/// Tables are described elsewhere; what comes here is a path.
+fn describe(table: &ObjectName) -> Result<Request> {
+    match table_or_path(table)? {
+        (path, true) => Ok(Request::DescribeFiles { path }),
+        _ => Err(Error::sql(format!("'{table}' is neither a table nor a path")).at_span(table.span())),
+    }
 }
 
 /// A table's name, or the path of files in quotes, and whether it is a path.
@@ -285,22 +222,6 @@ fn table_or_path(table: &ObjectName) -> Result<(String, bool)> {
         [path] if path.quote_style == Some('\'') => Ok((path.value.clone(), true)),
         [format, path] if format.value == "parquet" => Ok((path.value.clone(), true)),
         _ => Ok((simple_name(table)?, false)),
-    }
-}
-
-fn like(options: &ShowStatementOptions, parsed: &Parsed) -> Result<Option<String>> {
-    let ShowStatementOptions { show_in, starts_with, limit, limit_from, filter_position } = options;
-    let filter = match filter_position {
-        None => None,
-        Some(ShowStatementFilterPosition::Infix(filter) | ShowStatementFilterPosition::Suffix(filter)) => Some(filter),
-    };
-    match filter {
-        _ if show_in.is_some() || starts_with.is_some() || limit.is_some() || limit_from.is_some() => {
-            Err(Error::unsupported("SHOW TABLES of a database or with a limit").at_span(parsed.span))
-        }
-        None => Ok(None),
-        Some(ShowStatementFilter::Like(pattern) | ShowStatementFilter::NoKeyword(pattern)) => Ok(Some(pattern.clone())),
-        Some(_) => Err(Error::unsupported("SHOW TABLES with ILIKE or WHERE").at_span(parsed.span)),
     }
 }
 

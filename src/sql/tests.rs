@@ -253,12 +253,13 @@ fn what_is_parsed_and_not_honoured_is_refused_by_name_and_position() {
         ("SELECT a FROM t ORDER BY a FETCH FIRST 3 ROWS WITH TIES", "WITH TIES", 1, 47),
         ("SELECT array_agg(a ORDER BY b) FROM t", "ORDER BY in a function", 1, 8),
         ("SELECT * FROM t PIVOT (sum(a) FOR s IN ('x'))", "PIVOT", 1, 17),
-        ("INSERT INTO t VALUES (1)", "INSERT INTO", 1, 1),
+        ("INSERT INTO t DEFAULT VALUES", "DEFAULT VALUES", 1, 15),
         ("UPDATE t SET a = 1", "UPDATE", 1, 1),
         ("DELETE FROM t", "DELETE FROM", 1, 1),
-        ("CREATE TABLE x AS SELECT 1", "CREATE TABLE AS SELECT", 1, 1),
+        ("CREATE OR REPLACE TABLE x AS SELECT 1", "CREATE TABLE AS SELECT", 1, 1),
+        ("CREATE TABLE x (a INT)\n SKEWED BY (a)", "SKEWED BY", 2, 2),
         ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", "MERGE INTO", 1, 1),
-        ("SELECT 1;\n  TRUNCATE TABLE t", "TRUNCATE TABLE", 2, 3),
+        ("SELECT 1;\n  ANALYZE TABLE t", "ANALYZE TABLE", 2, 3),
         ("SELECT a COLLATE x FROM t", "COLLATE", 1, 10),
         ("SELECT * FROM csv.`x`", "csv", 1, 15),
     ] {
@@ -341,10 +342,40 @@ fn statements_find_their_way() {
     assert!(matches!(routed("set time zone 'Europe/Paris'"), Request::Set { name, value }
         if name == "skep.sql.time_zone" && value == "Europe/Paris"));
     assert!(matches!(routed("RESET skep.threads"), Request::Reset { name: Some(_) }));
-    assert!(matches!(routed("SHOW TABLES"), Request::ShowTables { pattern: None }));
-    assert!(matches!(routed("SHOW TABLES LIKE 'l*'"), Request::ShowTables { pattern: Some(pattern) } if pattern == "l*"));
-    assert!(matches!(routed("DESCRIBE t"), Request::Describe { table, is_path: false, extended: false } if table == "t"));
-    assert!(matches!(routed("DROP TABLE IF EXISTS T"), Request::Drop { names, if_exists: true } if names == ["t"]));
+    let ddl = |text: &str| match routed(text) {
+        Request::Ddl(ddl) => *ddl,
+        other => panic!("{text}: {other:?}"),
+    };
+    assert!(matches!(ddl("SHOW TABLES"), Ddl::ShowTables { database: None, pattern: None, views: false }));
+    assert!(matches!(ddl("SHOW TABLES IN d LIKE 'l*'"), Ddl::ShowTables { database: Some(database), pattern: Some(pattern), .. }
+        if database == "d" && pattern == "l*"));
+    assert!(matches!(ddl("DESCRIBE FORMATTED d.T"), Ddl::Describe { table, extended: true }
+        if table == TableName { database: Some("d".into()), table: "t".into() }));
+    assert!(matches!(routed("DESCRIBE 'a/B'"), Request::DescribeFiles { path } if path == "a/B"));
+    assert!(matches!(ddl("DROP TABLE IF EXISTS T"), Ddl::Drop { name, view: false, if_exists: true } if name.table == "t"));
+    let Ddl::CreateTable(create) =
+        ddl("CREATE TABLE t (`A b` array<struct<X:int>>, c DECIMAL(3, 1)) PARTITIONED BY (d DATE COMMENT 'x')")
+    else {
+        panic!()
+    };
+    let columns: Vec<(&str, &str)> =
+        create.columns.iter().map(|column| (column.name.as_str(), column.type_text.as_str())).collect();
+    assert_eq!(columns, [("A b", "array<struct<X:int>>"), ("c", "DECIMAL(3, 1)"), ("d", "DATE")]);
+    assert_eq!(create.partitioned_by, ["d"]);
+    let Ddl::Insert(insert) = ddl("INSERT OVERWRITE TABLE d.t PARTITION (a = -1, b = null, c) (x, y) SELECT 1, 2, 3") else {
+        panic!()
+    };
+    assert_eq!(insert.partition, [("a".into(), Some(Some("-1".into()))), ("b".into(), Some(None)), ("c".into(), None)]);
+    assert_eq!((insert.columns, insert.overwrite), (vec!["x".to_owned(), "y".to_owned()], true));
+    assert!(matches!(ddl("INSERT INTO t (SELECT 1)"), Ddl::Insert(insert) if insert.columns.is_empty()));
+    let Request::Copy { target, .. } = routed("COPY (SELECT (1) AS a) TO 'x.csv.gz' (DELIMITER ';', HEADER false)") else {
+        panic!()
+    };
+    assert!(target.single && !target.overwrite && !target.options.header && target.options.delimiter == ';');
+    let Request::Copy { target, .. } = routed("INSERT OVERWRITE LOCAL DIRECTORY '/d' STORED AS PARQUET SELECT 1 AS a") else {
+        panic!()
+    };
+    assert!(!target.single && target.overwrite && target.path == "/d");
     for text in [
         "CREATE EXTERNAL TABLE IF NOT EXISTS Orders STORED AS PARQUET LOCATION '/data/Orders'",
         "CREATE EXTERNAL TABLE if not exists orders STORED AS PARQUET LOCATION \"/data/Orders\"",
@@ -367,21 +398,21 @@ fn statements_find_their_way() {
     assert_eq!(declaration.bucketing_version, Some(2));
     assert!(matches!(routed("SHOW LAYOUT T"), Request::ShowLayout { table, is_path: false } if table == "t"));
     assert!(matches!(routed("show layout '/Data/t'"), Request::ShowLayout { table, is_path: true } if table == "/Data/t"));
-    let Request::CreateView { name, columns, text, or_replace, .. } =
-        routed("CREATE OR REPLACE TEMPORARY VIEW V (x) AS\n  SELECT a FROM t WHERE s = 'it\\'s'")
+    let Ddl::CreateView(create) =
+        ddl("CREATE OR REPLACE TEMPORARY VIEW V (X COMMENT 'c') COMMENT 'v' AS\n  SELECT a FROM t WHERE s = 'it\\'s'")
     else {
         panic!()
     };
-    assert_eq!((name.as_str(), columns, or_replace), ("v", vec!["x".to_owned()], true));
+    let CreateView { name, columns, text, or_replace, temporary, .. } = *create;
+    assert_eq!((name.table.as_str(), or_replace, temporary), ("v", true, true));
+    assert_eq!(columns, [("X".to_owned(), Some("c".to_owned()))]);
     assert_eq!(text, "SELECT a FROM t WHERE s = 'it\\'s'");
 }
 
 #[test]
 fn create_table_says_what_it_does_not_do() {
     for (text, what) in [
-        ("CREATE EXTERNAL TABLE t (a INT) STORED AS PARQUET LOCATION 'x'", "column list"),
         ("CREATE EXTERNAL TABLE t STORED AS ORC LOCATION 'x'", "PARQUET"),
-        ("CREATE TABLE t (a INT)", "LOCATION"),
         ("CREATE EXTERNAL TABLE t CLUSTERED BY (a) INTO 0 BUCKETS STORED AS PARQUET LOCATION 'x'", "number of buckets"),
         ("CREATE EXTERNAL TABLE t CLUSTERED BY (a) SORTED BY (a + 1) INTO 2 BUCKETS STORED AS PARQUET LOCATION 'x'", "SORTED BY"),
         (
@@ -389,7 +420,8 @@ fn create_table_says_what_it_does_not_do() {
             "bucketing_version 3",
         ),
         ("CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION 'x' TBLPROPERTIES ('a.b' = 'c')", "property 'a.b'"),
-        ("DROP DATABASE x", "DROP DATABASE"),
+        ("CREATE EXTERNAL TABLE t STORED AS PARQUET", "LOCATION"),
+        ("DROP INDEX x", "DROP INDEX"),
     ] {
         let parsed = parse(text, &Config::default()).unwrap().pop().unwrap();
         let error = route(parsed, text).unwrap_err();
@@ -400,9 +432,12 @@ fn create_table_says_what_it_does_not_do() {
 #[test]
 fn views_are_queries_with_a_name() {
     let catalog = catalog();
-    catalog.register_view("v", View { query: "SELECT a AS Foo, count(*) AS n FROM t GROUP BY a".into(), columns: vec![] });
-    catalog.register_view("w", View { query: "SELECT * FROM v".into(), columns: vec!["x".into(), "y".into()] });
-    catalog.register_view("loop", View { query: "SELECT * FROM loop".into(), columns: vec![] });
+    catalog.register_view(
+        "v",
+        View { query: "SELECT a AS Foo, count(*) AS n FROM t GROUP BY a".into(), columns: vec![], database: None },
+    );
+    catalog.register_view("w", View { query: "SELECT * FROM v".into(), columns: vec!["x".into(), "y".into()], database: None });
+    catalog.register_view("loop", View { query: "SELECT * FROM loop".into(), columns: vec![], database: None });
     let none = Parameters::default();
     assert_eq!(bind_with("SELECT foo FROM v WHERE n > 1", &catalog, &none).unwrap().names, ["foo"]);
     assert_eq!(bind_with("SELECT w.x, y FROM w", &catalog, &none).unwrap().names, ["x", "y"]);

@@ -1,5 +1,6 @@
 //! Which files a path, directory or glob stands for.
 
+use super::escape::unescape_partition;
 use crate::error::{Error, Result};
 use std::path::{Component, Path, PathBuf};
 
@@ -33,6 +34,35 @@ pub(super) fn list(path_or_glob: &str) -> Result<Vec<Listed>> {
     }
     found.sort();
     Ok(found.into_iter().map(|path| Listed { partition: partition_of(&path, &base), path }).collect())
+}
+
+/// The data files below a directory, sorted by path; there may be none.
+pub(super) fn list_directory(path: &Path) -> Result<Vec<Listed>> {
+    let mut found = Vec::new();
+    walk(path, 0, &mut found)?;
+    found.sort();
+    Ok(found.into_iter().map(|file| Listed { partition: partition_of(&file, path), path: file }).collect())
+}
+
+/// The `key=value` directories of a table, `depth` below each other, with and without files; sorted.
+pub(in crate::catalog) fn partition_directories(path: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    let mut level = vec![path.to_path_buf()];
+    for _ in 0..depth {
+        let mut next = Vec::new();
+        for directory in &level {
+            let failed = |error| Error::io("list", directory, error);
+            for entry in std::fs::read_dir(directory).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.contains('=') && !is_hidden_directory(&name) && entry.path().is_dir() {
+                    next.push(entry.path());
+                }
+            }
+        }
+        level = next;
+    }
+    level.sort();
+    Ok(level.into_iter().filter_map(|below| below.strip_prefix(path).ok().map(Path::to_path_buf)).collect())
 }
 
 /// Adds what a glob matches; returns the directory before its first wildcard.
@@ -128,23 +158,7 @@ fn partition_of(path: &Path, base: &Path) -> Vec<(String, String)> {
         .filter_map(|component| {
             let name = component.as_os_str().to_string_lossy();
             let (key, value) = name.split_once('=')?;
-            (!key.is_empty()).then(|| (unescape(key), unescape(value)))
+            (!key.is_empty()).then(|| (unescape_partition(key), unescape_partition(value)))
         })
         .collect()
-}
-
-/// Undoes `%XX`; what is no such escape stays as it is.
-pub(super) fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = (bytes[at] == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        let byte = hex
-            .filter(|hex| hex.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        plain.push(byte.unwrap_or(bytes[at]));
-        at += if byte.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8(plain).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

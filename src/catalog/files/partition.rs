@@ -1,13 +1,11 @@
 //! Partition columns: their types, as Spark would infer them, and their values.
 
+use super::escape::NULL_PARTITION;
 use super::listing::Listed;
 use crate::error::{Error, Result};
 use arrow::datatypes::DataType;
 use chrono::NaiveDate;
 use datafusion_common::ScalarValue;
-
-/// What Hive writes for NULL and for the empty string.
-const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The partition columns of a table.
 pub(super) struct Partitions {
@@ -42,6 +40,37 @@ pub(super) fn infer(files: &[Listed]) -> Result<Partitions> {
         .map(|file| file.partition.iter().zip(&columns).map(|((_, raw), (_, data_type))| value(raw, data_type)).collect());
     let values = values.collect();
     Ok(Partitions { columns, values })
+}
+
+/// The values of partition columns whose names and types are declared, per file.
+pub(super) fn declared(files: &[Listed], columns: &[(String, DataType)]) -> Result<Vec<Vec<ScalarValue>>> {
+    let values = files.iter().map(|file| {
+        let same = file.partition.len() == columns.len()
+            && file.partition.iter().zip(columns).all(|((key, _), (name, _))| key.to_lowercase() == name.to_lowercase());
+        if !same {
+            let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+            let expected = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let error = Error::data(format!("its directories are not those of the table's partition columns ({expected})"));
+            return Err(error.in_file(&file.path));
+        }
+        let value = |((_, raw), (name, data_type)): (&(String, String), &(String, DataType))| {
+            declared_value(raw, data_type).map_err(|error| error.in_file(&file.path).in_column(name))
+        };
+        file.partition.iter().zip(columns).map(value).collect()
+    });
+    values.collect()
+}
+
+/// The value of a directory's text in a column of a declared type.
+pub(super) fn declared_value(raw: &str, data_type: &DataType) -> Result<ScalarValue> {
+    if raw == NULL_PARTITION {
+        return Ok(ScalarValue::try_from(data_type)?);
+    }
+    if matches!(data_type, DataType::Utf8View) {
+        return Ok(ScalarValue::Utf8View(Some(raw.to_owned())));
+    }
+    let value = ScalarValue::try_from_string(raw.to_owned(), data_type).ok().filter(|value| !value.is_null());
+    value.ok_or_else(|| Error::data(format!("the partition value '{}' is no {data_type}", raw.escape_default())))
 }
 
 fn infer_type<'a, I: Iterator<Item = &'a str>>(values: impl Fn() -> I) -> DataType {

@@ -1,5 +1,6 @@
 //! One schema for files that may differ: columns by name, types widened where nothing is lost.
 
+use crate::catalog::warehouse::same_type;
 use crate::error::{Error, Result};
 use crate::format::parquet::{FileId, Footer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -63,6 +64,46 @@ pub(super) fn merge(paths: &[PathBuf], footers: &[(FileId, Arc<Footer>)], partit
     let fields: Vec<Field> = columns.iter().map(|(name, _, data_type)| Field::new(name, data_type.clone(), true)).collect();
     let display_names = columns.into_iter().map(|(_, spelled, _)| spelled).collect();
     Ok(Merged { schema: Arc::new(Schema::new(fields)), display_names, file_columns })
+}
+
+/// The declared columns, with the place of each in every file, and the partition columns.
+pub(super) fn declared(
+    paths: &[PathBuf],
+    footers: &[(FileId, Arc<Footer>)],
+    columns: &[(String, DataType)],
+    partitions: &[(String, DataType)],
+) -> Result<Merged> {
+    let mut types: Vec<DataType> = columns.iter().map(|(_, data_type)| data_type.clone()).collect();
+    let mut seen = vec![false; columns.len()];
+    let mut file_columns = Vec::with_capacity(footers.len());
+    for (path, (_, footer)) in paths.iter().zip(footers) {
+        let mut own = vec![None; columns.len()];
+        for (index, column) in footer.columns().iter().enumerate() {
+            let name = column.name.to_lowercase();
+            let Some(position) = columns.iter().position(|(declared, _)| declared.to_lowercase() == name) else { continue };
+            let fits = common_type(&types[position], &column.data_type).as_ref() == Some(&types[position]);
+            // Names inside of nested types are the files'; all files must agree on them.
+            let nested = !seen[position] && types[position].is_nested() && same_type(&types[position], &column.data_type);
+            if nested {
+                types[position] = column.data_type.clone();
+            } else if !fits {
+                let message = format!("its type {} does not fit the declared type {}", column.data_type, types[position]);
+                return Err(Error::data(message).in_file(path).in_column(&column.name));
+            }
+            seen[position] = true;
+            if own[position].replace(index).is_some() {
+                return Err(Error::data("two columns of the file differ only in upper and lower case")
+                    .in_file(path)
+                    .in_column(&column.name));
+            }
+        }
+        file_columns.push(own);
+    }
+    let names = columns.iter().chain(partitions).map(|(name, _)| name);
+    let types = types.into_iter().chain(partitions.iter().map(|(_, data_type)| data_type.clone()));
+    let fields: Vec<Field> =
+        names.clone().zip(types).map(|(name, data_type)| Field::new(name.to_lowercase(), data_type, true)).collect();
+    Ok(Merged { schema: Arc::new(Schema::new(fields)), display_names: names.cloned().collect(), file_columns })
 }
 
 /// The type that holds the values of both without loss, as Spark widens: integers, FLOAT to DOUBLE,

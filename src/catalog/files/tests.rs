@@ -49,14 +49,6 @@ fn partitions_become_typed_columns() {
 }
 
 #[test]
-fn partition_values_are_unescaped_leniently() {
-    assert_eq!(listing::unescape("a%2Fb%20c"), "a/b c");
-    assert_eq!(listing::unescape("100%"), "100%");
-    assert_eq!(listing::unescape("%zz%4"), "%zz%4");
-    assert_eq!(listing::unescape("%C3%A9"), "é");
-}
-
-#[test]
 fn schemas_merge_by_name_and_widen() {
     let root = tempfile::tempdir().unwrap();
     let decimal = |value, precision| -> ArrayRef {

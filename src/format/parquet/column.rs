@@ -1,6 +1,7 @@
 //! A place in one column of a row group.
 
 use super::arrow_cursor::ArrowCursor;
+use super::calendar;
 use super::levels::LevelReader;
 use super::pages::{Levels, Next, Pages};
 use super::values::Values;
@@ -14,7 +15,11 @@ use std::time::Instant;
 
 /// Reads a column of a row group in windows of rows, in order, and may leave rows out. Leaving out
 /// costs nothing until the next read, which passes over whole pages where it can.
-pub struct ColumnCursor(Inner);
+pub struct ColumnCursor {
+    inner: Inner,
+    /// Set for columns whose values the calendar of their writer may refuse.
+    checked: Option<Place>,
+}
 
 enum Inner {
     Flat(Box<FlatCursor>),
@@ -52,32 +57,36 @@ impl Place {
 
 impl ColumnCursor {
     pub(super) fn flat(place: Place, pages: Pages, values: Box<dyn Values>, rows: usize) -> Self {
-        Self(Inner::Flat(Box::new(FlatCursor {
-            place,
-            pages,
-            values,
-            rows,
-            row: 0,
-            page: None,
-            figures: PageFigures::default(),
-        })))
+        let figures = PageFigures::default();
+        let cursor = FlatCursor { place, pages, values, rows, row: 0, page: None, figures };
+        Self { inner: Inner::Flat(Box::new(cursor)), checked: None }
     }
 
     pub(super) fn arrow(cursor: ArrowCursor) -> Self {
-        Self(Inner::Arrow(Box::new(cursor)))
+        Self { inner: Inner::Arrow(Box::new(cursor)), checked: None }
+    }
+
+    /// Lets [`calendar::check_values`] see every value, unless none.
+    pub(super) fn with_calendar(mut self, checked: Option<Place>) -> Self {
+        self.checked = checked;
+        self
     }
 
     /// The next `rows` rows, in the storage type of the column's SQL type.
     pub fn read(&mut self, rows: usize) -> Result<Column> {
-        match &mut self.0 {
+        let values = match &mut self.inner {
             Inner::Flat(cursor) => cursor.read(rows),
             Inner::Arrow(cursor) => cursor.read(rows),
+        }?;
+        if let Some(place) = &self.checked {
+            calendar::check_values(&values, place)?;
         }
+        Ok(values)
     }
 
     /// Leaves out the next `rows` rows.
     pub fn skip(&mut self, rows: usize) {
-        let row = match &mut self.0 {
+        let row = match &mut self.inner {
             Inner::Flat(cursor) => &mut cursor.row,
             Inner::Arrow(cursor) => &mut cursor.row,
         };
@@ -86,7 +95,7 @@ impl ColumnCursor {
 
     /// The row the next read starts with, from the start of the row group.
     pub fn row(&self) -> usize {
-        match &self.0 {
+        match &self.inner {
             Inner::Flat(cursor) => cursor.row,
             Inner::Arrow(cursor) => cursor.row,
         }
@@ -96,15 +105,17 @@ impl ColumnCursor {
     /// passes over the others up to `rows`. None: reading all of them is no more work; then nothing
     /// was done.
     pub fn read_slices(&mut self, slices: &[(usize, usize)], rows: usize) -> Result<Option<Column>> {
-        match &mut self.0 {
-            Inner::Flat(cursor) => cursor.read_slices(slices, rows).map(Some),
-            Inner::Arrow(_) => Ok(None),
+        let Inner::Flat(cursor) = &mut self.inner else { return Ok(None) };
+        let values = cursor.read_slices(slices, rows)?;
+        if let Some(place) = &self.checked {
+            calendar::check_values(&values, place)?;
         }
+        Ok(Some(values))
     }
 
     /// What was done so far; nothing is known of columns that the crate decodes.
     pub fn figures(&self) -> PageFigures {
-        match &self.0 {
+        match &self.inner {
             Inner::Flat(cursor) => PageFigures { skipped: cursor.pages.skipped as u64, ..cursor.figures },
             Inner::Arrow(_) => PageFigures::default(),
         }

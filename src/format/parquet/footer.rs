@@ -1,11 +1,11 @@
 //! Footers: read once a file identity, checked, kept for the whole process.
 
-use super::damaged;
 use super::footer_cache::cache;
 use super::kind::{Kind, kind, plan_type};
 use super::page_index::{PageIndex, PageZones};
 use super::pages::chunk_range;
 use super::zones::{ColumnSummary, Zones};
+use super::{calendar, damaged};
 use crate::error::{Error, Result};
 use crate::format::source::{ByteSource, LocalFile};
 use ::bytes::Bytes;
@@ -65,6 +65,8 @@ pub struct Footer {
     pub(super) file_bytes: u64,
     /// What the crate's Arrow reader is asked for.
     pub(super) reader_schema: SchemaRef,
+    /// Whether early days may be counted in the Julian calendar.
+    pub(super) hybrid: bool,
     columns: Vec<FileColumn>,
     zones: Vec<OnceLock<Zones>>,
     summaries: Vec<OnceLock<ColumnSummary>>,
@@ -125,6 +127,13 @@ impl Footer {
             let name = field.name().clone();
             columns.push(FileColumn { name, data_type, root, leaf, kind, field: field.as_ref().clone() });
         }
+        let hybrid = calendar::is_hybrid(metadata.file_metadata());
+        if hybrid {
+            columns
+                .iter()
+                .filter(|column| calendar::is_dated(column))
+                .try_for_each(|column| calendar::check_statistics(&metadata, column))?;
+        }
         let reader_fields: Vec<Field> = columns.iter().map(|column| reader_field(&column.field)).collect();
         let groups = metadata.num_row_groups();
         Ok(Self {
@@ -135,6 +144,7 @@ impl Footer {
             distinct: columns.iter().map(|_| OnceLock::new()).collect(),
             indexes: (0..groups).map(|_| OnceLock::new()).collect(),
             columns,
+            hybrid,
             metadata: Arc::new(metadata),
         })
     }

@@ -12,6 +12,7 @@
 mod arrow_cursor;
 mod bloom;
 mod bytes;
+mod calendar;
 mod codec;
 mod column;
 mod decimals;
@@ -35,6 +36,7 @@ mod string_pages;
 mod strings;
 mod unpack;
 mod values;
+mod write;
 mod writer;
 mod zones;
 
@@ -51,6 +53,9 @@ pub use column::{ColumnCursor, PageFigures};
 pub use footer::{FileColumn, FileId, Footer, Sorting};
 pub use page_index::PageZones;
 pub use row_group::RowGroup;
+pub use write::{
+    Compression, EncodedRowGroup, Encoding, FileWriter, ROW_GROUP_BYTES, ROW_GROUP_ROWS, RowGroupEncoder, WriteOptions,
+};
 pub use zones::{ColumnSummary, Zones};
 pub(crate) use zones::{draws as random_draws, merge as merge_bound};
 

@@ -3,6 +3,7 @@
 use super::arrow_cursor::ArrowCursor;
 use super::bloom;
 use super::bytes::FileParts;
+use super::calendar;
 use super::column::{ColumnCursor, Place};
 use super::decimals::DecimalValues;
 use super::dictionary;
@@ -99,6 +100,7 @@ impl RowGroup {
         let column = self.column(column)?;
         let name: Arc<str> = column.name.as_str().into();
         let place = Place { file: self.path.clone(), row_group: self.row_group, column: name };
+        let checked = (self.footer.hybrid && calendar::is_dated(column)).then(|| place.clone());
         let mut cursor = match self.flat(column) {
             None => ColumnCursor::arrow(ArrowCursor::new(place, &self.footer, column)),
             Some((kind, leaf)) => {
@@ -110,7 +112,7 @@ impl RowGroup {
             }
         };
         cursor.skip(self.rows.start);
-        Ok(cursor)
+        Ok(cursor.with_calendar(checked))
     }
 
     fn column(&self, column: usize) -> Result<&FileColumn> {

@@ -1,0 +1,162 @@
+//! What is written down of databases and tables: JSON that people can read, beside the data.
+
+use crate::error::{Error, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The file in a table's, view's or database's directory; readers of data skip it for its dot.
+pub const META: &str = ".skep.json";
+
+/// The version of the JSON that this code writes and the newest that it reads.
+const FORMAT_VERSION: u32 = 1;
+
+/// A table or view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableMeta {
+    /// The version of this JSON.
+    pub format_version: u32,
+    /// Counts changes; a writer that read an older one fails.
+    pub version: u64,
+    /// Columns as declared, those of partitions last.
+    pub columns: Vec<ColumnMeta>,
+    /// Names of the partition columns, the outermost directory first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition_columns: Vec<String>,
+    /// The format of the files; none for views.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Where the files are, when that is not beside this file: they are not the warehouse's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// What the user says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// TBLPROPERTIES.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<String, String>,
+    /// The query of a view; none for tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<ViewMeta>,
+    /// When it was made, milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+/// A column as declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnMeta {
+    /// The name in the spelling of the user.
+    pub name: String,
+    /// The type, as DESCRIBE shows it.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// What the user says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// A view's query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewMeta {
+    /// Its text.
+    pub query: String,
+    /// Names of columns where the view gives its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// The database that names without one are of.
+    pub database: String,
+}
+
+/// A database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseMeta {
+    /// The version of this JSON.
+    pub format_version: u32,
+    /// What the user says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// DBPROPERTIES.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<String, String>,
+}
+
+impl TableMeta {
+    /// A table or view of this moment, without columns.
+    pub fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            format_version: FORMAT_VERSION,
+            version: 1,
+            columns: Vec::new(),
+            partition_columns: Vec::new(),
+            provider: None,
+            location: None,
+            comment: None,
+            properties: BTreeMap::new(),
+            view: None,
+            created_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The columns that files have.
+    pub fn data_columns(&self) -> &[ColumnMeta] {
+        &self.columns[..self.columns.len().saturating_sub(self.partition_columns.len())]
+    }
+
+    /// The columns that directories name.
+    pub fn partitions(&self) -> &[ColumnMeta] {
+        &self.columns[self.columns.len().saturating_sub(self.partition_columns.len())..]
+    }
+
+    /// The JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        json(self)
+    }
+}
+
+impl Default for TableMeta {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DatabaseMeta {
+    /// A database with what the user says of it.
+    pub fn new(comment: Option<String>, properties: BTreeMap<String, String>) -> Self {
+        Self { format_version: FORMAT_VERSION, comment, properties }
+    }
+
+    /// The JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        json(self)
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|error| Error::internal(format!("metadata: {error}")))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// Reads the JSON in a directory; none where there is no such file.
+pub(super) fn read<T: DeserializeOwned>(directory: &Path) -> Result<Option<T>> {
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let path = directory.join(META);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) => return Err(Error::io("read", &path, error)),
+    };
+    let damaged = |error: serde_json::Error| Error::data(format!("the metadata is damaged: {error}")).in_file(&path);
+    let version: Version = serde_json::from_slice(&text).map_err(damaged)?;
+    if version.format_version > FORMAT_VERSION {
+        return Err(Error::unsupported(format!("metadata of version {}", version.format_version)).in_file(&path));
+    }
+    serde_json::from_slice(&text).map(Some).map_err(damaged)
+}

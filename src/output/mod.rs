@@ -1,0 +1,28 @@
+//! Outputs: files that appear whole or not at all.
+//!
+//! ```text
+//!   chunks ─> Writer (sink) ─> part files ─┐   <root>/.skep-staging/<id>/data      ... not yet visible
+//!                                           └─ Job::commit ─ journal ─ moves ─> the target
+//!                                                             ^ from here on it is done
+//! ```
+//!
+//! - [`Job`]: staging, the journal that is the commit, the moves that carry it out, recovery.
+//! - [`Writer`] and [`WriteNode`]: the sink that writes Parquet, CSV or JSON, in parallel, into
+//!   `key=value` directories where asked to.
+//!
+//! The promise: after a kill at any point and, where the disk honours fsync, after a power loss,
+//! the next access finds the old state or the new one. One writer a target; local file systems.
+
+mod dynamic;
+mod file;
+mod grouping;
+mod job;
+mod journal;
+mod options;
+mod sink;
+mod staging;
+mod text;
+
+pub use job::{Job, Publication, recover, settle};
+pub use options::{FileFormat, OutputOptions};
+pub use sink::{WriteNode, Writer, WrittenFile};

@@ -1,0 +1,343 @@
+//! Statements that write a query's rows to files: `COPY ... TO` and `INSERT OVERWRITE DIRECTORY`.
+//!
+//! ```text
+//!   COPY (query) | table TO 'path' [(FORMAT parquet, COMPRESSION zstd, PARTITION BY (a, b), ...)]
+//!   INSERT OVERWRITE [LOCAL] DIRECTORY ['path'] [USING f | STORED AS f] [OPTIONS (key 'value', ...)] query
+//! ```
+//!
+//! Read here from the tokens, as the borrowed parser knows other options.
+
+use super::cursor::Cursor;
+use super::ddl::ParseQuery;
+use super::source::At;
+use crate::config;
+use crate::error::{Error, Result};
+use crate::format::parquet::Compression;
+use crate::output::{FileFormat, OutputOptions};
+use sqlparser::ast::Query;
+use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
+
+/// A statement that writes files, as it is written.
+#[derive(Debug, Clone)]
+pub struct CopyStatement {
+    /// What to write.
+    pub query: Box<Query>,
+    path: String,
+    format: Option<(String, Span)>,
+    options: Vec<CopyOption>,
+    partition_by: Vec<(String, Span)>,
+    /// `INSERT OVERWRITE DIRECTORY`: replaces, always writes a directory, has Spark's defaults.
+    directory: bool,
+    span: Span,
+}
+
+#[derive(Debug, Clone)]
+struct CopyOption {
+    name: String,
+    /// None: the name alone.
+    value: Option<String>,
+    span: Span,
+}
+
+/// Where and how to write.
+#[derive(Debug, Clone)]
+pub struct CopyTarget {
+    /// A file or directory.
+    pub path: String,
+    /// How.
+    pub options: OutputOptions,
+    /// Columns that become directories, in lower case, the outermost first.
+    pub partition_by: Vec<String>,
+    /// Whether what is there is replaced; else it is an error.
+    pub overwrite: bool,
+    /// Whether one file is written instead of a directory of them.
+    pub single: bool,
+}
+
+/// Whether the tokens are of such a statement.
+pub(super) fn is_copy(tokens: &[TokenWithSpan]) -> bool {
+    let words: Vec<&str> = tokens
+        .iter()
+        .filter(|token| !matches!(token.token, Token::Whitespace(_)))
+        .take(4)
+        .map(|token| if let Token::Word(word) = &token.token { word.value.as_str() } else { "" })
+        .collect();
+    matches!(
+        words.as_slice(),
+        ["copy", ..] | ["insert", "overwrite", "directory", ..] | ["insert", "overwrite", "local", "directory"]
+    )
+}
+
+/// Reads the statement; `query` parses the tokens of a query.
+pub(super) fn parse(tokens: &[TokenWithSpan], query: ParseQuery) -> Result<CopyStatement> {
+    let mut cursor = Cursor::new(tokens);
+    if cursor.word("copy") { cursor.copy(query) } else { cursor.directory(query) }
+}
+
+impl Cursor<'_> {
+    fn copy(mut self, query: ParseQuery) -> Result<CopyStatement> {
+        let span = self.span();
+        let rows = if self.peek() == Some(&Token::LParen) {
+            let (start, end) = self.parentheses()?;
+            query(&self.tokens[start..end])?
+        } else {
+            let select = |text: &str| {
+                let word = Token::make_word(text, None);
+                TokenWithSpan { token: if text == "*" { Token::Mul } else { word }, span }
+            };
+            let mut table: Vec<TokenWithSpan> = ["select", "*", "from"].into_iter().map(select).collect();
+            while self.peek().is_some() && !self.peek_word("to") {
+                self.skip_blanks();
+                table.push(self.tokens[self.at].clone());
+                self.at += 1;
+            }
+            query(&table)?
+        };
+        if !self.word("to") {
+            return Err(self.expected("TO"));
+        }
+        let path = self.string()?;
+        let mut statement = CopyStatement {
+            query: rows,
+            path,
+            format: None,
+            options: Vec::new(),
+            partition_by: Vec::new(),
+            directory: false,
+            span,
+        };
+        self.word("with");
+        if self.punctuation(&Token::LParen) {
+            loop {
+                self.copy_option(&mut statement)?;
+                if !self.punctuation(&Token::Comma) {
+                    break;
+                }
+            }
+            if !self.punctuation(&Token::RParen) {
+                return Err(self.expected(", or )"));
+            }
+        }
+        match self.peek() {
+            None => Ok(statement),
+            Some(_) => Err(self.expected("the end")),
+        }
+    }
+
+    fn copy_option(&mut self, statement: &mut CopyStatement) -> Result<()> {
+        let span = self.span();
+        let Some(mut name) = self.any_word() else { return Err(self.expected("an option")) };
+        if name == "partition" && self.word("by") {
+            name = "partition_by".to_owned();
+        }
+        if name == "partition_by" {
+            if !self.punctuation(&Token::LParen) {
+                let column = self.span();
+                let name = self.any_word().ok_or_else(|| self.expected("a column"))?;
+                statement.partition_by.push((name, column));
+                return Ok(());
+            }
+            loop {
+                let column = self.span();
+                let name = self.any_word().ok_or_else(|| self.expected("a column"))?;
+                statement.partition_by.push((name, column));
+                if !self.punctuation(&Token::Comma) {
+                    break;
+                }
+            }
+            return if self.punctuation(&Token::RParen) { Ok(()) } else { Err(self.expected(", or )")) };
+        }
+        let value = self.value();
+        if name == "format" {
+            let Some(value) = value else { return Err(self.expected("a format")) };
+            statement.format = Some((value, span));
+        } else {
+            statement.options.push(CopyOption { name, value, span });
+        }
+        Ok(())
+    }
+
+    fn directory(mut self, query: ParseQuery) -> Result<CopyStatement> {
+        let span = self.span();
+        for word in ["insert", "overwrite", "local", "directory"] {
+            self.word(word);
+        }
+        let mut path = if matches!(self.peek(), Some(Token::SingleQuotedString(_) | Token::DoubleQuotedString(_))) {
+            Some(self.string()?)
+        } else {
+            None
+        };
+        let mut format = None;
+        if self.word("using") || (self.word("stored") && self.word("as")) {
+            let place = self.span();
+            format = Some((self.any_word().ok_or_else(|| self.expected("a format"))?, place));
+        }
+        let mut options = Vec::new();
+        if self.word("options") {
+            if !self.punctuation(&Token::LParen) {
+                return Err(self.expected("("));
+            }
+            loop {
+                let span = self.span();
+                let name = match self.value() {
+                    Some(name) => name.to_lowercase(),
+                    None => return Err(self.expected("an option")),
+                };
+                let value = self.value();
+                if name == "path" {
+                    path = value;
+                } else {
+                    options.push(CopyOption { name, value, span });
+                }
+                if !self.punctuation(&Token::Comma) {
+                    break;
+                }
+            }
+            if !self.punctuation(&Token::RParen) {
+                return Err(self.expected(", or )"));
+            }
+        }
+        if self.peek_word("row") {
+            return Err(Error::unsupported("ROW FORMAT in INSERT OVERWRITE DIRECTORY").at_span(self.span()));
+        }
+        let Some(path) = path else { return Err(Error::sql("INSERT OVERWRITE DIRECTORY needs a path").at_span(span)) };
+        let Some((format, place)) = format else {
+            let error = Error::unsupported("INSERT OVERWRITE DIRECTORY as Hive's delimited text").at_span(span);
+            return Err(error.with_hint("write USING parquet, csv or json"));
+        };
+        self.skip_blanks();
+        let query = query(&self.tokens[self.at..])?;
+        let partition_by = Vec::new();
+        Ok(CopyStatement { query, path, format: Some((format, place)), options, partition_by, directory: true, span })
+    }
+}
+
+/// Endings of paths that name one file.
+const FILE_ENDINGS: [&str; 9] =
+    [".parquet", ".csv", ".json", ".ndjson", ".jsonl", ".csv.gz", ".json.gz", ".csv.zst", ".json.zst"];
+
+impl CopyStatement {
+    /// What the words mean.
+    ///
+    /// # Errors
+    /// Options that do not exist, or that the format does not have.
+    pub(super) fn target(&self) -> Result<CopyTarget> {
+        let lower = self.path.to_lowercase();
+        let ending = FILE_ENDINGS.iter().find(|ending| lower.ends_with(*ending));
+        let format = match &self.format {
+            Some((name, span)) => FileFormat::from_name(name)
+                .ok_or_else(|| Error::unsupported(format!("writing the format {}", name.to_uppercase())).at_span(*span))?,
+            None => match ending {
+                Some(ending) if ending.starts_with(".csv") => FileFormat::Csv,
+                Some(ending) if *ending != ".parquet" => FileFormat::Json,
+                _ => FileFormat::Parquet,
+            },
+        };
+        if self.path.is_empty() || self.path.contains('\0') {
+            return Err(Error::sql(format!("'{}' is not a path", self.path.escape_default())).at_span(self.span));
+        }
+        let mut target = CopyTarget {
+            path: self.path.strip_prefix("file://").unwrap_or(&self.path).to_owned(),
+            options: OutputOptions::new(format),
+            partition_by: self.partition_by.iter().map(|(name, _)| name.clone()).collect(),
+            overwrite: self.directory,
+            single: ending.is_some() && self.partition_by.is_empty() && !self.directory,
+        };
+        if self.directory {
+            target.options.header = false;
+        }
+        match ending {
+            Some(ending) if ending.ends_with(".gz") => target.options.compression = Compression::Gzip(None),
+            Some(ending) if ending.ends_with(".zst") => target.options.compression = Compression::Zstd(None),
+            _ => {}
+        }
+        let (mut codec, mut level) = (None, None);
+        for option in &self.options {
+            let applied = match option.name.as_str() {
+                "compression" | "codec" => option.text().map(|name| codec = Some(name)),
+                "compression_level" => option.number(-1 << 20).map(|number| level = Some(number)),
+                _ => option.apply(&mut target),
+            };
+            applied.map_err(|error| error.at_span(option.span))?;
+        }
+        if let Some(codec) = codec {
+            target.options.compression = Compression::from_name(&codec, level).map_err(|error| error.at_span(self.span))?;
+        } else if level.is_some() {
+            return Err(Error::config("COMPRESSION_LEVEL needs COMPRESSION").at_span(self.span));
+        }
+        if target.single && target.options.file_bytes.is_some() {
+            return Err(Error::config("FILE_SIZE_BYTES splits a directory's files: the path names one file").at_span(self.span));
+        }
+        target.options.extension().map_err(|error| error.at_span(self.span))?;
+        Ok(target)
+    }
+}
+
+impl CopyOption {
+    fn apply(&self, target: &mut CopyTarget) -> Result<()> {
+        let options = &mut target.options;
+        let only = |format: FileFormat, wanted: FileFormat| {
+            let name = self.name.to_uppercase();
+            let refused = || Error::config(format!("{name} is an option of {}", wanted.name().to_uppercase()));
+            if format == wanted { Ok(()) } else { Err(refused()) }
+        };
+        let format = options.format;
+        match self.name.as_str() {
+            "row_group_size" | "row_group_rows" => {
+                only(format, FileFormat::Parquet)?;
+                options.parquet.row_group_rows = usize::try_from(self.number(1)?).unwrap_or(usize::MAX);
+            }
+            "row_group_size_bytes" => {
+                only(format, FileFormat::Parquet)?;
+                options.parquet.row_group_bytes = usize::try_from(config::bytes(&self.text()?)?.max(1)).unwrap_or(usize::MAX);
+            }
+            "dictionary" => {
+                only(format, FileFormat::Parquet)?;
+                options.parquet.dictionary = self.boolean()?;
+            }
+            "statistics" => {
+                only(format, FileFormat::Parquet)?;
+                options.parquet.statistics = self.boolean()?;
+            }
+            "file_size_bytes" | "file_size" => options.file_bytes = Some(config::bytes(&self.text()?)?.max(1)),
+            "header" => {
+                only(format, FileFormat::Csv)?;
+                options.header = self.boolean()?;
+            }
+            "delimiter" | "delim" | "sep" => {
+                only(format, FileFormat::Csv)?;
+                let text = self.text()?;
+                let mut chars = text.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(c), None) if !['"', '\n', '\r'].contains(&c) => options.delimiter = c,
+                    _ => return Err(Error::config(format!("'{text}' is not a delimiter: it takes one character"))),
+                }
+            }
+            "null" | "nullstr" | "nullvalue" => {
+                only(format, FileFormat::Csv)?;
+                options.null = self.text()?;
+            }
+            "overwrite" => target.overwrite = self.boolean()?,
+            name => return Err(Error::unsupported(format!("the option {}", name.to_uppercase()))),
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> Result<String> {
+        self.value.clone().ok_or_else(|| Error::config(format!("{} needs a value", self.name.to_uppercase())))
+    }
+
+    fn number(&self, least: i64) -> Result<i64> {
+        let text = self.text()?;
+        let number = text.parse::<i64>().ok().filter(|number| *number >= least);
+        number.ok_or_else(|| Error::config(format!("{} takes no '{text}'", self.name.to_uppercase())))
+    }
+
+    fn boolean(&self) -> Result<bool> {
+        match self.value.as_deref().unwrap_or("true").to_lowercase().as_str() {
+            "true" | "1" | "on" => Ok(true),
+            "false" | "0" | "off" => Ok(false),
+            other => Err(Error::config(format!("{}: '{other}' is neither true nor false", self.name.to_uppercase()))),
+        }
+    }
+}
