@@ -56,6 +56,35 @@ impl JoinStrategy {
     }
 }
 
+/// How to aggregate where more than one way can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AggregateStrategy {
+    /// The cheapest by estimate.
+    #[default]
+    Auto,
+    /// Part by part in key order.
+    Streaming,
+    /// Part by part.
+    PartitionWise,
+    /// As a whole.
+    Hash,
+}
+
+impl AggregateStrategy {
+    /// All strategies.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Streaming, Self::PartitionWise, Self::Hash];
+
+    /// The name in `SET skep.aggregate.strategy`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Streaming => "streaming",
+            Self::PartitionWise => "partition_wise",
+            Self::Hash => "hash",
+        }
+    }
+}
+
 /// What `"text"` in double quotes means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DoubleQuotes {
@@ -83,6 +112,8 @@ pub struct Config {
     pub query_timeout: Option<Duration>,
     /// The join strategy to prefer.
     pub join_strategy: JoinStrategy,
+    /// The way to aggregate wherever it can be used.
+    pub aggregate_strategy: AggregateStrategy,
     /// Whether joins are ordered by cost.
     pub join_order: bool,
     /// What double quotes mean.
@@ -158,6 +189,19 @@ pub const SETTINGS: &[Setting] = &[
         show: |config| config.join_strategy.name().into(),
     },
     Setting {
+        name: "skep.aggregate.strategy",
+        values: "auto, streaming, partition_wise or hash",
+        default: "auto",
+        effect: "How to aggregate wherever it can be done so.",
+        apply: |config, text| {
+            let wanted = text.to_ascii_lowercase();
+            let found = AggregateStrategy::ALL.into_iter().find(|strategy| strategy.name() == wanted);
+            config.aggregate_strategy = found.ok_or_else(|| Error::config(format!("unknown way to aggregate '{text}'")))?;
+            Ok(())
+        },
+        show: |config| config.aggregate_strategy.name().into(),
+    },
+    Setting {
         name: "skep.optimizer.join_order",
         values: "true or false",
         default: "true",
@@ -209,6 +253,7 @@ impl Default for Config {
             spill_limit_bytes: u64::MAX,
             query_timeout: None,
             join_strategy: JoinStrategy::Auto,
+            aggregate_strategy: AggregateStrategy::Auto,
             join_order: true,
             double_quotes: DoubleQuotes::String,
             constant_hash: false,

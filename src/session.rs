@@ -14,7 +14,7 @@ use crate::exec::{CancelFlag, PlanRef, QueryContext, spill::SpillDirectory};
 use crate::join::Strategy;
 use crate::sql::{self, ExplainMode, Parameters, Parsed, Request, ast};
 use crate::stream::{ResultStream, table_stream, text_stream};
-use crate::{explain, optimizer, planner};
+use crate::{aggregate, explain, optimizer, planner};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_expr::LogicalPlan;
 use parking_lot::Mutex;
@@ -228,6 +228,7 @@ impl Session {
                 JoinStrategy::Auto => None,
                 forced => Strategy::from_name(forced.name()),
             },
+            aggregate: aggregate::Strategy::from_name(config.aggregate_strategy.name()),
             memory_limit: config.memory_limit_bytes,
             threads: config.threads.min(self.engine.scheduler().threads()),
         };

@@ -233,7 +233,9 @@ impl Local {
             self.new_share = self.window.1 as f64 / self.window.0 as f64;
             self.window = (0, 0);
         }
-        if self.table.len() > self.groups_max && self.new_share >= NEW_SHARE && !self.spec.is_total() {
+        // Ascending keys have no table that could outgrow the cache.
+        let ascending = self.table.is_ascending();
+        if self.table.len() > self.groups_max && self.new_share >= NEW_SHARE && !self.spec.is_total() && !ascending {
             self.scatter()?;
             self.groups_max = GROUPS_SCATTERING;
             self.compact(task)?;

@@ -8,6 +8,7 @@
 //! - [`functions()`]: what SQL may call, for the binder.
 //! - [`AggregateCall`], [`AggregateNode`]: the plan; [`choose()`]: which strategy and why.
 //! - `spec`: calls broken down into accumulators. `local`: one task's table. `node`: sink and source.
+//! - `parts`: the same once a part, where the input's layout keeps groups together.
 //! - `keys`, `codes`, `table`: from key columns to group numbers. `accumulators`: the states.
 
 mod accumulators;
@@ -17,6 +18,7 @@ mod functions;
 mod keys;
 mod local;
 mod node;
+mod parts;
 mod spec;
 mod table;
 #[cfg(test)]

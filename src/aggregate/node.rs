@@ -10,16 +10,19 @@
 //! Merging in the source keeps only as many partitions' results in memory as there are tasks.
 
 use super::AggregateCall;
-use super::choose::{AggregateRequest, Choice, choose};
+use super::choose::{AggregateRequest, Choice, Strategy, choose};
 use super::local::{FANOUT, Local, Partial, Partition};
+use super::parts::AggregateParts;
 use super::spec::Spec;
 use crate::column::Chunk;
 use crate::error::{Error, Result};
+use crate::exec::pipeline::Event;
 use crate::exec::{
-    Counter, Cursor, Flow, Job, NodeInfo, PipelineBuilder, PlanNode, PlanRef, QueryContext, Reservation, Sink, SinkTask, Source,
-    Spillable, Step, Stream, TaskContext, Unit,
+    Counter, Cursor, Flow, Job, NodeInfo, OperatorMetrics, PartStream, PartsSource, PipelineBuilder, PlanNode, PlanRef,
+    QueryContext, Reservation, Sink, SinkTask, Source, Spillable, Step, Stream, TaskContext, Unit,
 };
 use crate::expr::ExprRef;
+use crate::layout::{Layout, NullRows, Parting, Parts};
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -68,8 +71,25 @@ impl AggregateNode {
         schema: SchemaRef,
         estimated_rows: f64,
     ) -> Result<Self> {
-        let info = NodeInfo::new(schema, estimated_rows);
-        let choice = choose(&AggregateRequest { input: &input, groups: &groups, estimated_rows });
+        Self::planned(input, groups, calls, schema, estimated_rows, Some(Strategy::Hash), 1)
+    }
+
+    /// The same for `threads` workers, with the strategy that is preferred if it fits.
+    ///
+    /// # Errors
+    /// As [`AggregateNode::new`].
+    pub fn planned(
+        input: PlanRef,
+        groups: Vec<ExprRef>,
+        calls: Vec<AggregateCall>,
+        schema: SchemaRef,
+        estimated_rows: f64,
+        preferred: Option<Strategy>,
+        threads: usize,
+    ) -> Result<Self> {
+        let choice = choose(&AggregateRequest { input: &input, groups: &groups, estimated_rows, preferred, threads });
+        let parts = delivered(&input, &groups, &choice, schema.fields().len());
+        let info = NodeInfo::new(schema, estimated_rows).with_layout(Layout { parts, ..Layout::default() });
         let spec = Arc::new(Spec::new(groups, &calls, &info.schema, &info.metrics)?);
         Ok(Self { input, calls, spec, info, choice, phase: Phase::Whole })
     }
@@ -100,6 +120,33 @@ impl AggregateNode {
         node.phase = Phase::Final { keys_before, keys_from };
         Ok(node)
     }
+
+    /// The same over another input with the same columns, as a whole.
+    pub(super) fn on(&self, input: PlanRef) -> Self {
+        let choice = Choice { parting: None, ..self.choice.clone() };
+        Self { input, calls: self.calls.clone(), spec: self.spec.clone(), info: self.info.clone(), choice, phase: self.phase }
+    }
+
+    /// Each part by itself.
+    fn parts(&self, builder: &mut PipelineBuilder, parting: &Parting) -> Result<Option<(Arc<AggregateParts>, Vec<Event>)>> {
+        let Some(input) = self.input.build_parts(builder, parting)? else { return Ok(None) };
+        let requires = input.requires().to_vec();
+        let parts = self.info.metrics.counter("parts", Unit::Count);
+        Ok(Some((
+            Arc::new(AggregateParts { input, like: self.input.clone(), node: self.on(self.input.clone()), parts }),
+            requires,
+        )))
+    }
+}
+
+/// The parts that the groups can be delivered in: those of the key that the input is cut by.
+fn delivered(input: &PlanRef, groups: &[ExprRef], choice: &Choice, width: usize) -> Parts {
+    let Some(Parting::Ranges { column, .. }) = &choice.parting else { return Parts::default() };
+    let key = groups.iter().position(|group| group.as_column() == Some(*column));
+    let columns: Vec<Option<usize>> = (0..width).map(|at| (Some(at) == key).then_some(*column)).collect();
+    let zones = input.info().layout.parts.zones.as_ref().map(|zones| zones.projected(&columns));
+    let zones = zones.map(|zones| if choice.strategy == Strategy::Streaming { zones } else { zones.unordered() });
+    Parts { zones, ..Parts::default() }
 }
 
 impl PlanNode for AggregateNode {
@@ -108,10 +155,12 @@ impl PlanNode for AggregateNode {
     }
 
     fn name(&self) -> &'static str {
-        match self.phase {
-            Phase::Whole => "HashAggregate",
-            Phase::Partial => "PartialAggregate",
-            Phase::Final { .. } => "FinalAggregate",
+        match (self.phase, &self.choice.parting, self.choice.strategy) {
+            (Phase::Partial, ..) => "PartialAggregate",
+            (Phase::Final { .. }, ..) => "FinalAggregate",
+            (_, None, _) | (_, Some(_), Strategy::Hash) => "HashAggregate",
+            (_, Some(_), Strategy::Streaming) => "StreamingAggregate",
+            (_, Some(_), Strategy::PartitionWise) => "PartitionWiseAggregate",
         }
     }
 
@@ -133,7 +182,22 @@ impl PlanNode for AggregateNode {
         vec![&self.input]
     }
 
+    fn build_parts(&self, builder: &mut PipelineBuilder, parting: &Parting) -> Result<Option<PartStream>> {
+        let Parting::Ranges { column, cuts, .. } = parting else { return Ok(None) };
+        let Some(column) = self.spec.groups.get(*column).and_then(|group| group.as_column()) else { return Ok(None) };
+        // Whatever the parent does with NULL: here it is one group.
+        let below = Parting::Ranges { column, cuts: cuts.clone(), nulls: NullRows::First };
+        let Some((parts, requires)) = self.parts(builder, &below)? else { return Ok(None) };
+        let stream = PartStream::new(parts, &Arc::new(OperatorMetrics::default()));
+        Ok(Some(requires.into_iter().fold(stream, PartStream::after)))
+    }
+
     fn build(&self, builder: &mut PipelineBuilder) -> Result<Stream> {
+        if let Some(parting) = &self.choice.parting {
+            let parts = self.parts(builder, parting)?;
+            let (parts, requires) = parts.ok_or_else(|| Error::internal("an input does not deliver the parts that it offers"))?;
+            return Ok(PartsSource::stream(parts, parting.count(), &requires));
+        }
         let input = self.input.build(builder)?;
         let metrics = &self.info.metrics;
         let shared = Arc::new(Shared {
@@ -223,7 +287,8 @@ impl Sink for AggregateSink {
             let tables: Vec<Local> = cells.iter().filter_map(|cell| cell.local.lock().take()).collect();
             let groups: usize = tables.iter().map(Local::groups).sum();
             let scattered = tables.iter().any(Local::is_scattered);
-            let parallel = query.threads > 1 || cells.len() > 1;
+            // One table alone has nothing to be merged with.
+            let parallel = cells.len() > 1;
             if scattered || (groups > GROUPS_MERGED_ALONE && parallel) {
                 cells.iter().zip(tables).for_each(|(cell, table)| *cell.local.lock() = Some(table));
                 let scatter = |cell: &Arc<Cell>| {

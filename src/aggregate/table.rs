@@ -10,10 +10,15 @@
 //!                                         └────> keys[group], hashes[group]
 //! ```
 //!
+//! As long as single keys of 64 bits come in ascending order, as from files in key order, there are no
+//! slots at all: a key is that of the last group or makes a new one. The first key that is out of order
+//! (or NULL) puts all groups so far into slots; no answer was given by then that could be wrong.
+//!
 //! Cost: at least 2 slots a group: 16 to 32 bytes a group and its key. NULL is a key like others.
 
 use super::keys::StoredKeys;
 use crate::expr::keys::{EncodedKeys, KeyData};
+use arrow::buffer::BooleanBuffer;
 
 const SLOTS_MIN: usize = 64;
 /// The hash of the NULL key that has no encoding: the same in every task.
@@ -27,17 +32,21 @@ pub(super) struct GroupTable {
     hashes: Vec<u64>,
     /// The group of the NULL key where the encoding has no room for NULL.
     null_group: Option<u32>,
+    /// Keys have been ascending so far: nothing is in the slots.
+    ascending: bool,
 }
 
 impl GroupTable {
     /// A table for keys in the form of `empty`.
     pub(super) fn new(empty: StoredKeys) -> Self {
-        Self { slots: vec![0; SLOTS_MIN], keys: empty, hashes: Vec::new(), null_group: None }
+        let ascending = matches!(empty, StoredKeys::Fixed64(_));
+        Self { slots: vec![0; SLOTS_MIN], keys: empty, hashes: Vec::new(), null_group: None, ascending }
     }
 
     /// Forgets all groups but keeps the memory, for as many groups again.
     pub(super) fn clear(&mut self) {
         self.slots.fill(0);
+        self.ascending = matches!(self.keys, StoredKeys::Fixed64(_));
         self.hashes.clear();
         self.null_group = None;
         match &mut self.keys {
@@ -53,6 +62,11 @@ impl GroupTable {
     /// Number of groups.
     pub(super) fn len(&self) -> usize {
         self.hashes.len()
+    }
+
+    /// Whether keys have been ascending so far: nothing is looked up.
+    pub(super) fn is_ascending(&self) -> bool {
+        self.ascending
     }
 
     /// The hash of every group.
@@ -75,12 +89,20 @@ impl GroupTable {
         ids.clear();
         new_rows.clear();
         ids.reserve(hashes.len());
-        let Self { slots, keys, hashes: known, null_group } = self;
+        let Self { slots, keys, hashes: known, null_group, ascending } = self;
         match (keys, &encoded.data) {
             (StoredKeys::Fixed64(keys), KeyData::Fixed64(rows)) => {
                 let valid = encoded.valid.as_ref();
                 let mut last: Option<(u64, u32)> = None;
-                for (row, (&key, &hash)) in rows.iter().zip(hashes).enumerate() {
+                let mut start = 0;
+                if *ascending {
+                    start = assign_ascending(rows, hashes, valid, keys, known, ids, new_rows);
+                    if start < rows.len() {
+                        *ascending = false;
+                        index(slots, known);
+                    }
+                }
+                for (row, (&key, &hash)) in rows.iter().zip(hashes).enumerate().skip(start) {
                     if valid.is_some_and(|valid| !valid.value(row)) {
                         let group = *null_group.get_or_insert_with(|| {
                             new_rows.push(row as u32);
@@ -135,6 +157,44 @@ impl GroupTable {
             _ => debug_assert!(false, "keys change their form"),
         }
     }
+}
+
+/// Numbers rows whose keys ascend; returns the first row that it did not take.
+fn assign_ascending(
+    rows: &[u64],
+    hashes: &[u64],
+    valid: Option<&BooleanBuffer>,
+    keys: &mut Vec<u64>,
+    known: &mut Vec<u64>,
+    ids: &mut Vec<u32>,
+    new_rows: &mut Vec<u32>,
+) -> usize {
+    let mut last = keys.last().copied();
+    for (row, (&key, &hash)) in rows.iter().zip(hashes).enumerate() {
+        if valid.is_some_and(|valid| !valid.value(row)) {
+            return row;
+        }
+        match last {
+            Some(before) if before == key => {}
+            // As signed numbers, which integers are; of other keys any order will do.
+            Some(before) if before as i64 > key as i64 => return row,
+            _ => {
+                keys.push(key);
+                known.push(hash);
+                new_rows.push(row as u32);
+                last = Some(key);
+            }
+        }
+        ids.push((known.len() - 1) as u32);
+    }
+    rows.len()
+}
+
+/// Puts all groups into slots.
+#[cold]
+fn index(slots: &mut Vec<u64>, known: &[u64]) {
+    *slots = vec![0; (known.len() + 1).next_power_of_two().max(SLOTS_MIN / 2)];
+    rebuild(slots, known, None);
 }
 
 /// The group whose hash is `hash` and for which `same` holds, or the number of a new group, whose

@@ -13,6 +13,7 @@
 //! - [`scheduler`]: tasks, quotas, events, hand-over; the only file that names rayon.
 //! - [`result`]: the sink that a query's caller reads from.
 //! - [`run`]: from a plan to that sink.
+//! - [`parts`], [`region`]: inputs taken part by part, and what runs once a part.
 //! - [`memory`], [`spill`]: the budget, revocation, files.
 //! - [`metrics`], [`cancel`], [`context`]: what every task carries.
 
@@ -20,8 +21,10 @@ pub mod cancel;
 pub mod context;
 pub mod memory;
 pub mod metrics;
+pub mod parts;
 pub mod pipeline;
 pub mod plan;
+pub mod region;
 pub mod result;
 pub mod run;
 pub mod scheduler;
@@ -36,5 +39,7 @@ pub use cancel::CancelFlag;
 pub use context::{QueryContext, TaskContext};
 pub use memory::{MemoryBudget, Reservation, Spillable};
 pub use metrics::{Counter, OperatorMetrics, Unit};
+pub use parts::{PartLeaf, PartSource, PartStream, PartsSource, Share};
 pub use pipeline::{Chain, Cursor, Flow, Job, Operator, OperatorTask, PipelineBuilder, Sink, SinkTask, Source, Step, Stream};
 pub use plan::{NodeInfo, PlanNode, PlanRef};
+pub use region::Region;

@@ -2,9 +2,10 @@
 //! themselves into pipelines.
 
 use super::metrics::OperatorMetrics;
+use super::parts::PartStream;
 use super::pipeline::{PipelineBuilder, Stream};
 use crate::error::Result;
-use crate::layout::Layout;
+use crate::layout::{Layout, Parting};
 use arrow::datatypes::SchemaRef;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -67,6 +68,13 @@ pub trait PlanNode: Debug + Send + Sync {
 
     /// Builds the pipelines below this node and returns the stream of its output.
     fn build(&self, builder: &mut PipelineBuilder) -> Result<Stream>;
+
+    /// The same, with the rows in the parts of `parting`, whose columns are this node's. None where it
+    /// cannot: only nodes whose layout has parts are asked.
+    fn build_parts(&self, builder: &mut PipelineBuilder, parting: &Parting) -> Result<Option<PartStream>> {
+        let _ = (builder, parting);
+        Ok(None)
+    }
 
     /// SQL types of the output.
     fn schema(&self) -> &SchemaRef {

@@ -179,6 +179,7 @@ fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool) -> Verdi
         _ => match equality() {
             Some(reason) => Verdict::Rejected { reason },
             None => match strategy {
+                _ if let Some(verdict) = super::parts::verdict(strategy, request, build, probe) => verdict,
                 Strategy::SortMerge => {
                     let unsorted = estimate("both sides are sorted first".to_owned());
                     Verdict::Fits { cost: cost::sort_merge(left, right, request), uses: vec![unsorted] }
@@ -199,7 +200,13 @@ fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool) -> Verdi
                     let size = estimate(format!("build {side}: {:.0} rows, {:.1} MiB", build.rows, table / f64::from(1 << 20)));
                     // Partitioning ahead costs a pass over the build side.
                     let extra = if strategy == Strategy::PartitionedHash { build.rows * 4.0 } else { 0.0 };
-                    Verdict::Fits { cost: cost::hash(build, probe, request) + extra, uses: vec![size] }
+                    let mut uses = vec![size];
+                    if strategy == Strategy::PartitionedHash
+                        && let Err(reason) = super::parts::find(request)
+                    {
+                        uses.push(estimate(format!("not part by part: {reason}")));
+                    }
+                    Verdict::Fits { cost: cost::hash(build, probe, request) + extra, uses }
                 }
             },
         },

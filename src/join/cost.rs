@@ -16,7 +16,7 @@ const TABLE_BYTES_ROW: f64 = 24.0;
 /// Writing and reading back one byte of a spill file, ns. Guessed from LZ4 at 1 GB/s each way.
 const SPILL_NS_BYTE: f64 = 2.0;
 /// One comparison and move of a sort, ns. Guessed.
-const SORT_NS: f64 = 6.0;
+pub(super) const SORT_NS: f64 = 6.0;
 /// Share of the rows that a key known as hot is taken to have. Guessed.
 const HOT_SHARE: f64 = 0.1;
 /// Looking at a sixteenth of the build rows' keys, ns a build row. Guessed: one small hash table.

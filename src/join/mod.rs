@@ -9,6 +9,7 @@
 //!   partitioned_hash  > build_probe machinery   spills partition by partition, recurses,
 //!   nested_loop      /                        goes block by block where a partition cannot shrink
 //!   sort_merge         both sides sorted into runs, merged
+//!   parts              either of partitioned_hash and sort_merge in each part of co-partitioned inputs
 //!   skew_aware         partitioned_hash, with hot keys apart
 //! ```
 //!
@@ -25,6 +26,7 @@ mod hot_keys;
 mod keys;
 mod nested_loop;
 mod partitioned_hash;
+mod parts;
 pub mod reference;
 mod runtime_filter;
 mod shape;
@@ -93,6 +95,9 @@ pub struct JoinRequest {
 /// When a forced strategy cannot do the join, or the key types cannot be compared.
 pub fn plan(request: JoinRequest) -> Result<PlanRef> {
     let choice = choose(&request)?;
+    if let Some(parts) = parts::plan_for(choice.strategy, &request) {
+        return Ok(Arc::new(parts::PartJoinNode::new(request, &choice, parts)?));
+    }
     match choice.strategy {
         Strategy::SortMerge => Ok(Arc::new(sort_merge::SortMergeNode::new(request, &choice)?)),
         Strategy::BroadcastHash => Ok(Arc::new(broadcast_hash::node(request, &choice)?)),

@@ -102,6 +102,11 @@ impl RuntimeFilter {
             passed: AtomicU64::new(0),
         })
     }
+
+    /// An empty filter of the same column: for the part of a join that runs part by part.
+    pub(super) fn another(&self) -> Arc<Self> {
+        Self::new(self.columns[0], self.description.clone())
+    }
 }
 
 fn scale(data_type: &DataType) -> Option<i8> {

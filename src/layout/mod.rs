@@ -7,6 +7,7 @@ mod bounds;
 pub mod bucket;
 mod fact;
 mod parting;
+pub mod points;
 mod predicate;
 pub mod zones;
 

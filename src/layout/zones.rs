@@ -142,12 +142,14 @@ pub struct ZoneMap {
     source: Arc<dyn ZoneSource>,
     /// Per column of the node, the column of the source it is.
     columns: Vec<Option<usize>>,
+    /// The node keeps the order of the source's rows.
+    keeps_order: bool,
 }
 
 impl ZoneMap {
     /// Node column `i` is source column `columns[i]`.
     pub fn new(source: Arc<dyn ZoneSource>, columns: Vec<Option<usize>>) -> Self {
-        Self { source, columns }
+        Self { source, columns, keeps_order: true }
     }
 
     /// Zones of a column of the node.
@@ -155,8 +157,17 @@ impl ZoneMap {
         self.source.zones(self.columns.get(column).copied().flatten()?)
     }
 
+    /// The same for a node that does not keep the order of rows.
+    #[must_use]
+    pub fn unordered(self) -> Self {
+        Self { keeps_order: false, ..self }
+    }
+
     /// Whether each unit is in ascending order of a column of the node, and who says so.
     pub fn sorted(&self, column: usize) -> Option<(super::Evidence, String)> {
+        if !self.keeps_order {
+            return None;
+        }
         self.source.sorted(self.columns.get(column).copied().flatten()?)
     }
 
@@ -169,7 +180,7 @@ impl ZoneMap {
     #[must_use]
     pub fn projected(&self, columns: &[Option<usize>]) -> Self {
         let columns = columns.iter().map(|column| column.and_then(|column| self.columns.get(column).copied().flatten()));
-        Self { source: self.source.clone(), columns: columns.collect() }
+        Self { source: self.source.clone(), columns: columns.collect(), keeps_order: self.keeps_order }
     }
 }
 
@@ -207,7 +218,7 @@ pub fn cut(inputs: &[&ColumnZones], threads: usize) -> Result<Cutting, String> {
     let (mut begun, mut ended, mut at_max) = (0, 0, 0);
     let (mut last_ended, mut largest, mut straddling) = (0, 0, 0);
     let mut previous: Option<&KeyPoint> = None;
-    for (min, _, rows) in &by_min {
+    for (at, (min, _, rows)) in by_min.iter().enumerate() {
         if previous.is_some_and(|previous| previous < min) {
             while at_max < by_max.len() && by_max[at_max].1 < *min {
                 ended += by_max[at_max].2;
@@ -217,7 +228,7 @@ pub fn cut(inputs: &[&ColumnZones], threads: usize) -> Result<Cutting, String> {
             if gathered >= target && across as f64 <= gathered as f64 * STRADDLE_MAX {
                 cuts.push((*min).clone());
                 read += across;
-                straddling += by_min.iter().filter(|(low, high, _)| low < min && high >= min).count();
+                straddling += at - at_max;
                 largest = largest.max(gathered);
                 last_ended = ended;
             }

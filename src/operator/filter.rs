@@ -2,8 +2,9 @@
 
 use super::row_wise::RowWise;
 use crate::error::Result;
-use crate::exec::{NodeInfo, PipelineBuilder, PlanNode, PlanRef, Stream};
+use crate::exec::{NodeInfo, PartStream, PipelineBuilder, PlanNode, PlanRef, Stream};
 use crate::expr::Predicate;
+use crate::layout::Parting;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,9 +42,19 @@ impl PlanNode for FilterNode {
     }
 
     fn build(&self, builder: &mut PipelineBuilder) -> Result<Stream> {
+        Ok(self.input.build(builder)?.then(self.operator(), &self.info.metrics))
+    }
+
+    fn build_parts(&self, builder: &mut PipelineBuilder, parting: &Parting) -> Result<Option<PartStream>> {
+        let input = self.input.build_parts(builder, parting)?;
+        Ok(input.map(|input| input.then(self.operator(), &self.info.metrics)))
+    }
+}
+
+impl FilterNode {
+    fn operator(&self) -> Arc<RowWise> {
         let predicate = self.predicate.clone();
-        let operator = RowWise::new(move |chunk| predicate.select(&chunk));
-        Ok(self.input.build(builder)?.then(operator, &self.info.metrics))
+        RowWise::new(move |chunk| predicate.select(&chunk))
     }
 }
 

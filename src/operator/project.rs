@@ -3,8 +3,9 @@
 use super::row_wise::RowWise;
 use crate::column::Column;
 use crate::error::Result;
-use crate::exec::{NodeInfo, PipelineBuilder, PlanNode, PlanRef, Stream};
+use crate::exec::{NodeInfo, PartStream, PipelineBuilder, PlanNode, PlanRef, Stream};
 use crate::expr::ExprRef;
+use crate::layout::Parting;
 use arrow::datatypes::SchemaRef;
 use std::sync::Arc;
 
@@ -44,15 +45,27 @@ impl PlanNode for ProjectNode {
     }
 
     fn build(&self, builder: &mut PipelineBuilder) -> Result<Stream> {
+        Ok(self.input.build(builder)?.then(self.operator(), &self.info.metrics))
+    }
+
+    fn build_parts(&self, builder: &mut PipelineBuilder, parting: &Parting) -> Result<Option<PartStream>> {
+        let below = parting.renamed(|column| self.expressions.get(column)?.as_column());
+        let Some(below) = below else { return Ok(None) };
+        let input = self.input.build_parts(builder, &below)?;
+        Ok(input.map(|input| input.then(self.operator(), &self.info.metrics)))
+    }
+}
+
+impl ProjectNode {
+    fn operator(&self) -> Arc<RowWise> {
         let expressions = self.expressions.clone();
-        let operator = RowWise::new(move |chunk| {
+        RowWise::new(move |chunk| {
             let evaluate = |expression: &ExprRef| match expression.as_column() {
                 Some(column) => Ok(chunk.column(column).clone()),
                 None => expression.evaluate(&chunk),
             };
             let columns = expressions.iter().map(evaluate).collect::<Result<Vec<Column>>>()?;
             Ok(Some(chunk.with_columns(columns)))
-        });
-        Ok(self.input.build(builder)?.then(operator, &self.info.metrics))
+        })
     }
 }

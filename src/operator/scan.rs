@@ -16,11 +16,13 @@
 //! NULL: a row passes only where every predicate is true. Idea: Abadi et al., "Materialization
 //! Strategies in a Column-Oriented DBMS", ICDE 2007.
 
+mod check;
 mod condition;
 mod cursor;
 mod figures;
 mod filter;
 mod memory;
+mod parts;
 mod prune;
 mod source;
 
@@ -29,14 +31,17 @@ mod tests;
 
 pub use memory::MemoryScanNode;
 
-use crate::catalog::{FileTable, Table};
+use crate::catalog::{FileTable, Table, TableZones};
 use crate::error::Result;
-use crate::exec::{NodeInfo, PipelineBuilder, PlanNode, PlanRef, Stream};
-use crate::layout::{Layout, ScanPredicate};
+use crate::exec::{NodeInfo, OperatorMetrics, PartStream, PipelineBuilder, PlanNode, PlanRef, Stream};
+use crate::layout::{Buckets, Layout, Parting, Partitions, Parts, ScanPredicate, ZoneMap};
 use arrow::datatypes::{Schema, SchemaRef};
+use check::{BucketCheck, CheckSink, CheckSource};
 use condition::Condition;
+use datafusion_common::ScalarValue;
+use parts::ScanParts;
 use prune::Unit;
-use source::{Counters, ScanSource};
+use source::{Counters, Scan, ScanSource};
 use std::sync::Arc;
 
 /// Reads a table of files.
@@ -66,10 +71,11 @@ impl ScanNode {
         let columns = projection.iter().map(|column| statistics.columns.get(*column).cloned().unwrap_or_default()).collect();
         let partition = |position: &usize| projection[*position] >= table.file_columns();
         let partition_columns = (0..projection.len()).filter(partition).collect();
-        let layout = Layout { columns, partition_columns, ..Layout::default() };
         let predicates = predicates.into_iter().map(|predicate| Condition::new(predicate, false));
         let conditions = predicates.chain(runtime.into_iter().map(|filter| Condition::new(filter, true))).collect::<Vec<_>>();
         let (units, skipped) = prune::units(&table, &conditions);
+        let parts = delivered(&table, &projection, &units);
+        let layout = Layout { columns, partition_columns, parts, ..Layout::default() };
         let info = NodeInfo::new(schema, estimated_rows).with_layout(layout);
         ScanNode { info, table, projection, conditions, units: Arc::new(units), skipped }
     }
@@ -115,6 +121,56 @@ impl PlanNode for ScanNode {
         source.counters.row_groups_skipped.add(self.skipped as u64);
         Ok(Stream::new(Arc::new(source), &self.info.metrics))
     }
+
+    fn build_parts(&self, builder: &mut PipelineBuilder, parting: &Parting) -> Result<Option<PartStream>> {
+        let metrics = &self.info.metrics;
+        let check = match parting {
+            Parting::Buckets { .. } => BucketCheck::new(&self.table, &self.units, metrics).map(Arc::new),
+            Parting::Ranges { .. } | Parting::Values { .. } => None,
+        };
+        let scan = Scan {
+            table: self.table.clone(),
+            projection: self.projection.clone(),
+            conditions: self.conditions.clone(),
+            counters: Counters::new(metrics),
+        };
+        let parts = ScanParts::new(Arc::new(scan), metrics, &self.units, parting, check.clone());
+        let Some(parts) = parts else { return Ok(None) };
+        Counters::new(metrics).row_groups_skipped.add(self.skipped as u64);
+        let mut stream = PartStream::new(Arc::new(parts), metrics);
+        if let Some(check) = check.filter(|check| !check.is_done()) {
+            let uncounted = Arc::new(OperatorMetrics::default());
+            let source = Stream::new(Arc::new(CheckSource(check.clone())), &uncounted);
+            stream = stream.after(builder.end(source, Arc::new(CheckSink(check)), &uncounted));
+        }
+        Ok(Some(stream))
+    }
+}
+
+/// The parts that a scan can deliver its rows in.
+fn delivered(table: &Arc<FileTable>, projection: &[usize], units: &[Unit]) -> Parts {
+    let position = |column: usize| projection.iter().position(|known| *known == column);
+    let places = units.iter().map(|unit| (unit.file, unit.row_group)).collect();
+    let source = Arc::new(TableZones::new(table.clone(), places));
+    let zones = ZoneMap::new(source, projection.iter().map(|column| Some(*column)).collect());
+    let buckets = table.buckets().and_then(|buckets| {
+        let columns = buckets.columns.iter().map(|column| position(*column)).collect::<Option<Vec<_>>>()?;
+        Some(Buckets { columns, count: buckets.count, hash: buckets.hash, evidence: buckets.evidence })
+    });
+    let keys: Vec<usize> = (table.file_columns()..table.schema().fields().len()).filter(|key| position(*key).is_some()).collect();
+    let partitions = (!keys.is_empty()).then(|| {
+        let mut values: Vec<(Vec<ScalarValue>, u64)> = Vec::new();
+        for unit in units {
+            let own = &table.files()[unit.file].partition;
+            let tuple: Vec<ScalarValue> = keys.iter().map(|key| own[*key - table.file_columns()].clone()).collect();
+            match values.iter_mut().rev().find(|(known, _)| *known == tuple) {
+                Some((_, rows)) => *rows += unit.rows.len() as u64,
+                None => values.push((tuple, unit.rows.len() as u64)),
+            }
+        }
+        Partitions { columns: keys.iter().filter_map(|key| position(*key)).collect(), values: Arc::new(values) }
+    });
+    Parts { zones: Some(zones), buckets, partitions }
 }
 
 fn project(schema: &SchemaRef, projection: &[usize]) -> SchemaRef {

@@ -41,6 +41,17 @@ impl OptimizerRule for FoldConstants {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> PlanResult<Transformed<LogicalPlan>> {
+        // Looking is much cheaper than rewriting, and most plans have nothing to fold after the first round.
+        let mut found = false;
+        plan.apply_expressions(|expr| {
+            expr.apply(|part| {
+                found |= is_stable_call(part) || is_foldable(part)?;
+                Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            })
+        })?;
+        if !found {
+            return Ok(Transformed::no(plan));
+        }
         let preserver = NamePreserver::new(&plan);
         plan.map_expressions(|expr| {
             let name = preserver.save(&expr);
@@ -78,9 +89,7 @@ fn fold(expr: Expr, config: &dyn OptimizerConfig) -> PlanResult<Transformed<Expr
 /// `now()` and its kin stand for one time during the whole query.
 fn at_start_of_query(expr: Expr, config: &dyn OptimizerConfig) -> PlanResult<Transformed<Expr>> {
     match expr {
-        Expr::ScalarFunction(ScalarFunction { func, args })
-            if args.is_empty() && func.signature().volatility == Volatility::Stable =>
-        {
+        Expr::ScalarFunction(ScalarFunction { func, args }) if args.is_empty() && is_stable(&func) => {
             let context = SimplifyContext::builder()
                 .with_config_options(config.options())
                 .with_query_execution_start_time(config.query_execution_start_time())
@@ -92,6 +101,14 @@ fn at_start_of_query(expr: Expr, config: &dyn OptimizerConfig) -> PlanResult<Tra
         }
         other => Ok(Transformed::no(other)),
     }
+}
+
+fn is_stable_call(expr: &Expr) -> bool {
+    matches!(expr, Expr::ScalarFunction(call) if call.args.is_empty() && is_stable(&call.func))
+}
+
+fn is_stable(function: &ScalarUDF) -> bool {
+    function.signature().volatility == Volatility::Stable
 }
 
 fn is_foldable(expr: &Expr) -> PlanResult<bool> {

@@ -47,7 +47,7 @@ impl<'a> Planner<'a> {
         }
         let rows = self.rows_of(logical);
         match sets {
-            None => Ok(Arc::new(AggregateNode::new(input, groups, calls, schema, rows)?)),
+            None => self.aggregated(input, groups, calls, schema, rows),
             Some(sets) => by_sets(input, groups, sets, calls, schema, rows),
         }
     }
@@ -58,7 +58,19 @@ impl<'a> Planner<'a> {
         let groups =
             input.schema().columns().into_iter().map(|column| expr::compile(&Expr::Column(column), input.schema(), &self.slots));
         let groups = groups.collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(AggregateNode::new(below, groups, Vec::new(), schema_of(logical), self.rows_of(logical))?))
+        self.aggregated(below, groups, Vec::new(), schema_of(logical), self.rows_of(logical))
+    }
+
+    fn aggregated(
+        &self,
+        input: PlanRef,
+        groups: Vec<expr::ExprRef>,
+        calls: Vec<AggregateCall>,
+        schema: SchemaRef,
+        rows: f64,
+    ) -> Result<PlanRef> {
+        let (preferred, threads) = (self.options.aggregate, self.options.threads);
+        Ok(Arc::new(AggregateNode::planned(input, groups, calls, schema, rows, preferred, threads)?))
     }
 }
 

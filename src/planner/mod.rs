@@ -12,6 +12,7 @@ mod scans;
 mod shared;
 mod subqueries;
 
+use crate::aggregate;
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
 use crate::expr::Slots;
@@ -31,6 +32,8 @@ use std::sync::Arc;
 pub struct PlanOptions {
     /// A join strategy that every join must use.
     pub strategy: Option<Strategy>,
+    /// The strategy that aggregations use if they can.
+    pub aggregate: Option<aggregate::Strategy>,
     /// The session's memory limit, bytes.
     pub memory_limit: usize,
     /// Workers the query gets.

@@ -51,7 +51,7 @@ pub struct KeyColumns {
     columns: Vec<KeyColumn>,
     layout: KeyLayout,
     /// For keys whose bytes must compare as the values do.
-    ordered: Option<Arc<RowConverter>>,
+    ordered: Option<Arc<Ordered>>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +67,15 @@ struct KeyColumn {
     mask: u64,
     /// Under which what was encoded of a dictionary is remembered.
     memo: u64,
+}
+
+/// How keys that compare as their values are encoded.
+#[derive(Debug)]
+enum Ordered {
+    /// One signed integer, by these keys for NULLs that are not equal.
+    Word(KeyColumns),
+    /// Anything else.
+    Bytes(RowConverter),
 }
 
 /// Encoded keys: equal encodings mean equal keys.
@@ -123,16 +132,21 @@ impl KeyColumns {
         Self { columns, layout, ordered: None }
     }
 
-    /// The same keys as bytes that compare as the values do: column by column, NULL first.
+    /// The same keys encoded so that they compare as the values do, column by column, NULL first: one
+    /// column of integers as words of 128 bits, others as bytes.
     ///
     /// # Errors
     /// For types that have no order.
     pub fn ordered(types: Vec<DataType>, null_equals: Vec<bool>) -> Result<Self> {
         let fields: Vec<SortField> = types.iter().map(|data_type| SortField::new(storage_type(data_type))).collect();
+        let plain = Self::new(types.clone(), vec![false]);
         let mut keys = Self::new(types, null_equals);
         keys.comparable()?;
-        keys.layout = KeyLayout::Bytes;
-        keys.ordered = Some(Arc::new(RowConverter::new(fields)?));
+        let (layout, ordered) = match keys.len() == 1 && plain.is_integer() {
+            true => (KeyLayout::Fixed128, Ordered::Word(plain)),
+            false => (KeyLayout::Bytes, Ordered::Bytes(RowConverter::new(fields)?)),
+        };
+        (keys.layout, keys.ordered) = (layout, Some(Arc::new(ordered)));
         Ok(keys)
     }
 
@@ -190,8 +204,9 @@ impl KeyColumns {
         if columns.len() != self.columns.len() || columns.iter().any(|column| column.len() != rows) {
             return Err(Error::internal("key columns do not match the key's types"));
         }
-        let data = match (&self.ordered, self.layout) {
-            (Some(converter), _) => KeyData::Bytes(bytes::ordered(&self.columns, columns, converter)?),
+        let data = match (self.ordered.as_deref(), self.layout) {
+            (Some(Ordered::Bytes(converter)), _) => KeyData::Bytes(bytes::ordered(&self.columns, columns, converter)?),
+            (Some(Ordered::Word(plain)), _) => ordered_words(&plain.encode(columns, rows)?)?,
             (None, KeyLayout::Fixed64) => KeyData::Fixed64(fixed::encode::<u64>(&self.columns, columns, rows)?),
             (None, KeyLayout::Fixed128) => KeyData::Fixed128(fixed::encode::<u128>(&self.columns, columns, rows)?),
             (None, KeyLayout::Bytes) => KeyData::Bytes(bytes::encode(&self.columns, columns, rows)?),
@@ -204,6 +219,16 @@ impl KeyColumns {
         }
         Ok(EncodedKeys { data, valid })
     }
+}
+
+/// Words that compare as the signed integers do; NULL is the least.
+fn ordered_words(keys: &EncodedKeys) -> Result<KeyData> {
+    let KeyData::Fixed64(values) = &keys.data else { return Err(Error::internal("an integer key of more than a word")) };
+    let word = |value: u64| (1_u128 << 64) | u128::from(value ^ (1_u64 << 63));
+    Ok(KeyData::Fixed128(match &keys.valid {
+        None => values.iter().map(|value| word(*value)).collect(),
+        Some(valid) => values.iter().zip(valid).map(|(value, valid)| if valid { word(*value) } else { 0 }).collect(),
+    }))
 }
 
 pub use hash::{hash_bytes, hash64, hash128};

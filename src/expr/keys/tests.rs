@@ -134,6 +134,20 @@ fn ordered_keys_compare_as_their_values() {
 }
 
 #[test]
+fn ordered_integers_are_words() {
+    for null_equals in [false, true] {
+        let values = flat(arrow::array::Int32Array::from(vec![Some(-3), Some(0), None, Some(i32::MIN), Some(7)]));
+        let keys = KeyColumns::ordered(vec![DataType::Int32], vec![null_equals]).unwrap();
+        let encoded = keys.encode(&[values], 5).unwrap();
+        let KeyData::Fixed128(words) = &encoded.data else { panic!("not words") };
+        let mut order = [0, 1, 2, 3, 4];
+        order.sort_by_key(|row| words[*row]);
+        assert_eq!(order, [2, 3, 0, 1, 4]);
+        assert_eq!(encoded.is_valid(2), null_equals);
+    }
+}
+
+#[test]
 fn keys_are_put_together_and_picked() {
     let encode = |texts: Vec<Option<&str>>| {
         let rows = texts.len();

@@ -1,4 +1,4 @@
-//! Nested columns and rare encodings, through the crate's Arrow reader.
+//! Nested columns and very rare types, through the crate's Arrow reader.
 
 use super::column::Place;
 use super::damaged;
@@ -13,6 +13,7 @@ use arrow::array::{Array, ArrayRef, new_empty_array};
 use arrow::compute;
 use arrow::datatypes::DataType;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Rows the crate decodes at a time.
@@ -84,7 +85,9 @@ impl ArrowCursor {
                 self.reader.insert(reader)
             }
         };
-        match reader.next() {
+        // The crate takes some things of a damaged file for granted.
+        let next = catch_unwind(AssertUnwindSafe(|| reader.next()));
+        match next.map_err(|_| Error::data("the file is damaged: its pages contradict each other"))? {
             None => Err(Error::data("the column has fewer values than its row group has rows")),
             Some(Err(error)) => Err(Error::data(format!("the file is damaged: {error}"))),
             Some(Ok(batch)) if batch.num_rows() > 0 => {

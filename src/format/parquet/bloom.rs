@@ -176,7 +176,7 @@ fn stored_forms(value: &S, kind: Kind, column: &DataType) -> Option<Vec<Vec<u8>>
             if length.is_none_or(|length| length == bytes.len()) { one(bytes) } else { absent() }
         }
         // Several stored values round to one, or hardly any writer makes filters of them.
-        Kind::NanosToMicros | Kind::Int96ToMicros | Kind::Float16To32 | Kind::Boolean => None,
+        Kind::NanosToMicros | Kind::Int96ToMicros | Kind::Float16To32 | Kind::Boolean | Kind::DecimalBytes(_) => None,
     }
 }
 

@@ -1,23 +1,19 @@
 //! Parquet's hybrid of run lengths and bit packing: dictionary codes, levels, booleans.
 //!
 //! Problem: turn a stream of runs into 32-bit codes at memory speed. A run either repeats one value
-//! or packs groups of 8 values of `width` bits each, least significant bit first. A group of 8 takes
-//! exactly `width` bytes, so it is cut out of one, two or eight unaligned 64-bit loads, with shifts
-//! known at compile time per width.
+//! or packs groups of 8 values of `width` bits each, which [`unpack`] cuts out.
 //!
 //! ```text
 //!   varint (n << 1)     | value in ceil(width / 8) bytes         n times the value
 //!   varint (g << 1 | 1) | g * width bytes                        g groups of 8 values
 //! ```
 //!
-//! Cost: about one load, shift and mask a value. NULLs are not here: only present values have codes.
+//! Cost: that of unpacking, or a store a value. NULLs are not here: only present values have codes.
 //! Format: Apache Parquet, Encodings, "Run Length Encoding / Bit-Packing Hybrid".
 
+use super::unpack::unpack;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
-
-/// The widest group (32 bytes) and one 64-bit load that starts in its last byte.
-const BLOCK_BYTES: usize = 40;
 
 /// A reader of codes.
 #[derive(Debug)]
@@ -60,8 +56,9 @@ impl Hybrid {
         }
     }
 
-    /// Fills `out` with the next values.
-    pub(super) fn read(&mut self, mut out: &mut [u32]) -> Result<()> {
+    /// Fills `out` with the next values; returns the largest.
+    pub(super) fn read(&mut self, mut out: &mut [u32]) -> Result<u32> {
+        let mut largest = 0;
         while !out.is_empty() {
             match &mut self.run {
                 Run::Repeat { left: 0, .. } | Run::Packed { left: 0, .. } => self.next_run()?,
@@ -69,20 +66,40 @@ impl Hybrid {
                     let count = out.len().min(*left);
                     let (head, tail) = out.split_at_mut(count);
                     head.fill(*value);
+                    largest = largest.max(*value);
                     *left -= count;
                     out = tail;
                 }
                 Run::Packed { start, next, left } => {
                     let count = out.len().min(*left);
                     let (head, tail) = out.split_at_mut(count);
-                    unpack(&self.data[*start..], self.width, *next, head);
+                    largest = largest.max(unpack(&self.data[*start..], self.width, *next, head));
                     *next += count;
                     *left -= count;
                     out = tail;
                 }
             }
         }
-        Ok(())
+        Ok(largest)
+    }
+
+    /// The value of the next `count > 0` values, which are then consumed, if they are all in one run of
+    /// it. Damage is left for [`Hybrid::read`] to find.
+    pub(super) fn repeated(&mut self, count: usize) -> Option<u32> {
+        if matches!(self.run, Run::Repeat { left: 0, .. } | Run::Packed { left: 0, .. }) {
+            let at = self.at;
+            if self.next_run().is_err() {
+                self.at = at;
+                return None;
+            }
+        }
+        match &mut self.run {
+            Run::Repeat { value, left } if *left >= count => {
+                *left -= count;
+                Some(*value)
+            }
+            _ => None,
+        }
     }
 
     /// Leaves out the next `count` values.
@@ -186,80 +203,6 @@ pub(super) enum BitRun<'a> {
     Packed { bytes: &'a [u8], first: usize, count: usize },
 }
 
-/// Unpacks values `first..first + out.len()` of a packed run that starts with `data`.
-fn unpack(data: &[u8], width: usize, first: usize, out: &mut [u32]) {
-    let mut group = first / 8;
-    let inside = first % 8;
-    let mut out = out;
-    let mut eight = [0u32; 8];
-    if inside > 0 {
-        unpack_groups(data, width, group, &mut eight);
-        let count = out.len().min(8 - inside);
-        let (head, tail) = out.split_at_mut(count);
-        head.copy_from_slice(&eight[inside..inside + count]);
-        out = tail;
-        group += 1;
-    }
-    let whole = out.len() / 8 * 8;
-    let (body, rest) = out.split_at_mut(whole);
-    unpack_groups(data, width, group, body);
-    if !rest.is_empty() {
-        unpack_groups(data, width, group + whole / 8, &mut eight);
-        rest.copy_from_slice(&eight[..rest.len()]);
-    }
-}
-
-/// Unpacks whole groups of 8 from group number `group` on. Missing bytes count as zero.
-fn unpack_groups(data: &[u8], width: usize, group: usize, out: &mut [u32]) {
-    macro_rules! by_width {
-        ($($width:literal)*) => {
-            match width {
-                $($width => unpack_width::<$width>(data, group * $width, out),)*
-                _ => out.fill(0),
-            }
-        };
-    }
-    by_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
-}
-
-fn unpack_width<const WIDTH: usize>(data: &[u8], start: usize, out: &mut [u32]) {
-    let mut at = start;
-    for eight in out.as_chunks_mut::<8>().0 {
-        let rest = data.get(at..).unwrap_or_default();
-        match rest.first_chunk::<BLOCK_BYTES>() {
-            Some(block) => unpack_eight::<WIDTH>(block, eight),
-            None => {
-                let mut block = [0u8; BLOCK_BYTES];
-                block[..rest.len()].copy_from_slice(rest);
-                unpack_eight::<WIDTH>(&block, eight);
-            }
-        }
-        at += WIDTH;
-    }
-}
-
-#[inline(always)]
-fn unpack_eight<const WIDTH: usize>(block: &[u8; BLOCK_BYTES], out: &mut [u32; 8]) {
-    let mask = if WIDTH == 32 { u32::MAX } else { (1u32 << (WIDTH % 32)) - 1 };
-    // Values a load of 64 bits serves: the first of them may start up to 7 bits inside a byte.
-    let each = if WIDTH <= 8 {
-        8
-    } else if WIDTH <= 14 || WIDTH == 16 {
-        4
-    } else {
-        1
-    };
-    for (load, values) in out.chunks_exact_mut(each).enumerate() {
-        let bit = load * each * WIDTH;
-        let mut word = [0u8; 8];
-        word.copy_from_slice(&block[bit / 8..bit / 8 + 8]);
-        let word = u64::from_le_bytes(word) >> (bit % 8);
-        for (index, value) in values.iter_mut().enumerate() {
-            *value = (word >> (index * WIDTH)) as u32 & mask;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,22 +219,6 @@ mod tests {
     }
 
     #[test]
-    fn unpacks_every_width_from_every_place() {
-        for width in 1..=32usize {
-            let mask = if width == 32 { u32::MAX } else { (1 << width) - 1 };
-            let values: Vec<u32> = (0..104u32).map(|i| i.wrapping_mul(0x9e37_79b9).rotate_left(i) & mask).collect();
-            let packed = pack(&values, width);
-            for first in [0, 1, 7, 8, 13, 90] {
-                for count in [0, 1, 8, 9, 14] {
-                    let mut out = vec![0; count];
-                    unpack(&packed, width, first, &mut out);
-                    assert_eq!(out, values[first..first + count], "width {width}, {count} from {first}");
-                }
-            }
-        }
-    }
-
-    #[test]
     fn reads_and_skips_mixed_runs() {
         let values: Vec<u32> = (0..16).collect();
         let mut data = vec![200, 1, 5]; // varint 200 = 100 times
@@ -305,6 +232,25 @@ mod tests {
         hybrid.skip(3).unwrap();
         hybrid.read(&mut out[..8]).unwrap();
         assert_eq!(out[..8], [8, 9, 10, 11, 12, 13, 14, 15]);
+        assert!(hybrid.read(&mut out).is_err());
+    }
+
+    #[test]
+    fn long_runs_are_seen() {
+        let mut data = vec![200, 1, 5, 16 << 1, 6];
+        data.push(1 << 1 | 1);
+        data.extend(pack(&[1, 2, 3, 4, 5, 6, 7, 0], 4));
+        let mut hybrid = Hybrid::new(data.into(), 4).unwrap();
+        assert_eq!(hybrid.repeated(60), Some(5));
+        assert_eq!(hybrid.repeated(41), None);
+        assert_eq!(hybrid.repeated(40), Some(5));
+        assert_eq!(hybrid.repeated(10), Some(6));
+        let mut out = [0; 9];
+        assert_eq!(hybrid.read(&mut out).unwrap(), 6);
+        assert_eq!(out, [6, 6, 6, 6, 6, 6, 1, 2, 3]);
+        assert_eq!(hybrid.repeated(1), None);
+        hybrid.skip(5).unwrap();
+        assert_eq!(hybrid.repeated(1), None, "the end");
         assert!(hybrid.read(&mut out).is_err());
     }
 

@@ -7,6 +7,8 @@ use arrow::datatypes::{DataType, TimeUnit};
 
 /// Decimals of at most this many digits are held in 64 bits (see [`crate::column`]).
 const NARROW_DIGITS: u8 = 18;
+/// Decimals of at most this many digits are held in 128 bits.
+const WIDE_DIGITS: u8 = 38;
 
 /// How the values of a flat column are turned into Arrow values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(super) enum Kind {
     FixedTo128(usize),
     /// Strings or bytes, of a fixed length or with the length before each.
     Bytes(Option<usize>),
+    /// Decimals held like `Bytes`, of lengths that vary or are too long for `FixedTo128`.
+    DecimalBytes(Option<usize>),
 }
 
 /// The SQL type of a column that the crate reads as `arrow`.
@@ -47,6 +51,8 @@ pub(super) fn plan_type(arrow: &DataType) -> Result<DataType> {
         DataType::Float16 => DataType::Float32,
         DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.as_ref().map(|_| "UTC".into())),
         DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => DataType::Decimal128(*precision, *scale),
+        // The crate goes by the bytes a value takes, we by its digits.
+        DataType::Decimal256(precision, scale) if *precision <= WIDE_DIGITS => DataType::Decimal128(*precision, *scale),
         DataType::Decimal256(precision, _) => {
             return Err(Error::unsupported(format!("a decimal of {precision} digits")));
         }
@@ -84,10 +90,14 @@ pub(super) fn kind(descriptor: &ColumnDescriptor, arrow: &DataType) -> Option<Ki
         (Physical::FIXED_LEN_BYTE_ARRAY, DataType::FixedSizeBinary(_)) => Kind::Bytes(Some(length?)),
         (Physical::FIXED_LEN_BYTE_ARRAY, DataType::Float16) if length == Some(2) => Kind::Float16To32,
         (Physical::FIXED_LEN_BYTE_ARRAY, DataType::Decimal128(precision, _)) => match length? {
-            1..=8 if *precision <= NARROW_DIGITS => Kind::FixedTo64(length?),
-            9..=16 if *precision > NARROW_DIGITS => Kind::FixedTo128(length?),
-            _ => return None,
+            1..=16 if *precision <= NARROW_DIGITS => Kind::FixedTo64(length?),
+            1..=16 => Kind::FixedTo128(length?),
+            _ => Kind::DecimalBytes(length),
         },
+        (Physical::FIXED_LEN_BYTE_ARRAY, DataType::Decimal256(precision, _)) if *precision <= WIDE_DIGITS => {
+            Kind::DecimalBytes(Some(length?))
+        }
+        (Physical::BYTE_ARRAY, DataType::Decimal128(..)) => Kind::DecimalBytes(None),
         _ => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! Parquet: footers, zones and columns.
 //!
 //! Footers and the page index are read by the `parquet` crate. Pages of flat columns are found,
-//! decompressed and decoded here; nested columns and rare encodings go through the crate's Arrow
+//! decompressed and decoded here; nested columns and intervals go through the crate's Arrow
 //! reader behind the same [`ColumnCursor`].
 //!
 //! ```text
@@ -14,6 +14,9 @@ mod bloom;
 mod bytes;
 mod codec;
 mod column;
+mod decimals;
+mod delta;
+mod delta_bytes;
 mod dictionary;
 mod fixed;
 mod footer;
@@ -26,11 +29,19 @@ mod page_index;
 mod pages;
 mod row_group;
 mod snappy;
+mod split;
+mod spread;
+mod string_pages;
 mod strings;
+mod unpack;
 mod values;
 mod writer;
 mod zones;
 
+#[cfg(test)]
+mod encoding_tests;
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -243,7 +243,8 @@ fn checked(stored: Bytes, crc: Option<u32>) -> Result<Bytes> {
 
 /// Where a chunk lies in its file. The footer was checked to hold no negative numbers.
 pub(super) fn chunk_range(chunk: &ColumnChunkMetaData) -> std::ops::Range<u64> {
-    let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
+    // Some writers say 0 where there is no dictionary.
+    let start = chunk.dictionary_page_offset().filter(|offset| *offset > 0).unwrap_or_else(|| chunk.data_page_offset());
     let start = u64::try_from(start).unwrap_or(0);
     start..start.saturating_add(u64::try_from(chunk.compressed_size()).unwrap_or(0))
 }

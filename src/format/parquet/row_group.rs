@@ -4,6 +4,7 @@ use super::arrow_cursor::ArrowCursor;
 use super::bloom;
 use super::bytes::FileParts;
 use super::column::{ColumnCursor, Place};
+use super::decimals::DecimalValues;
 use super::dictionary;
 use super::fixed::fixed_values;
 use super::footer::{FileColumn, Footer};
@@ -15,7 +16,6 @@ use super::values::{BooleanValues, Values};
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
 use crate::format::source::{ByteSource, GAP_BYTES_MAX, LocalFile, coalesce};
-use ::parquet::basic::Encoding;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::page_index::offset_index::PageLocation;
 use arrow::datatypes::DataType;
@@ -119,16 +119,7 @@ impl RowGroup {
 
     /// How and from which leaf we decode the column ourselves, if we do.
     fn flat(&self, column: &FileColumn) -> Option<(Kind, usize)> {
-        let (kind, leaf) = column.kind.zip(column.leaf)?;
-        let chunk = self.footer.row_group(self.row_group).column(leaf);
-        let ours = chunk.encodings().all(|encoding| match encoding {
-            Encoding::PLAIN | Encoding::RLE | Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => true,
-            // Old writers list it for levels that they do not write.
-            #[allow(deprecated)]
-            Encoding::BIT_PACKED => true,
-            _ => false,
-        });
-        ours.then_some((kind, leaf))
+        column.kind.zip(column.leaf)
     }
 
     fn locations(&self, leaf: usize) -> Option<&[PageLocation]> {
@@ -140,6 +131,7 @@ fn values(kind: Kind, data_type: &DataType) -> Result<Box<dyn Values>> {
     Ok(match kind {
         Kind::Boolean => Box::new(BooleanValues::new()),
         Kind::Bytes(length) => Box::new(StringValues::new(*data_type == DataType::Utf8View, length)),
+        Kind::DecimalBytes(length) => Box::new(DecimalValues::new(length, storage_type(data_type))),
         other => fixed_values(other, storage_type(data_type)).ok_or_else(|| Error::internal("a kind without a decoder"))?,
     })
 }

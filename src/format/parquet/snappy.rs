@@ -48,9 +48,9 @@ const fn tags(literals: bool) -> [u64; 256] {
     while tag < 256 {
         let high = tag as u64 >> 2;
         table[tag] = match tag & 3 {
-            0 if literals => (high + 1) | 16 << 16,
-            1 => (high & 7) + 4 | (high >> 3) << 24 | 0xff << 32,
-            2 => (high + 1) | 0xffff << 32,
+            0 if literals => (high + 1) | (16 << 16),
+            1 => ((high & 7) + 4) | ((high >> 3) << 24) | (0xff << 32),
+            2 => (high + 1) | (0xffff << 32),
             _ => 255,
         };
         tag += 1;
@@ -62,7 +62,7 @@ const fn short_literals() -> [u16; 256] {
     let mut table = [0; 256];
     let mut length = 1;
     while length < PAIR_BYTES_MAX {
-        table[(length - 1) << 2] = (length | (8 * (length + 1)) << 8) as u16;
+        table[(length - 1) << 2] = (length | ((8 * (length + 1)) << 8)) as u16;
         length += 1;
     }
     table
@@ -308,7 +308,7 @@ impl Ends {
                 }
                 to.cast::<u64>().write_unaligned((word >> 8).to_le());
                 to = to.add(bytes);
-                last = last >> (8 * bytes) | (word >> 8) << (64 - 8 * bytes);
+                last = (last >> (8 * bytes)) | ((word >> 8) << (64 - 8 * bytes));
             }
         }
     }

@@ -74,12 +74,12 @@ fn random_block(random: &mut StdRng, tags: usize, numbers: bool) -> Vec<u8> {
         let longest = if random.random_range(0..10) == 0 { 64 } else { 14 };
         let length = random.random_range(1..=longest);
         if offset < 2048 && (4..=11).contains(&length) && random.random() {
-            body.extend([1 | ((length - 4) << 2) as u8 | ((offset >> 8) << 5) as u8, offset as u8]);
+            body.extend([1 | (((length - 4) << 2) as u8) | (((offset >> 8) << 5) as u8), offset as u8]);
         } else if offset < 65536 && random.random_range(0..30) > 0 {
-            body.push(2 | ((length - 1) << 2) as u8);
+            body.push(2 | (((length - 1) << 2) as u8));
             body.extend((offset as u16).to_le_bytes());
         } else {
-            body.push(3 | ((length - 1) << 2) as u8);
+            body.push(3 | (((length - 1) << 2) as u8));
             body.extend((offset as u32).to_le_bytes());
         }
         written += length;

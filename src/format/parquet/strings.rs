@@ -3,19 +3,21 @@
 //! Problem: deliver strings without copying them. A page keeps `length, bytes, length, bytes ..`,
 //! and the first 16 bytes at a length are, but for what follows a short string, exactly its Arrow
 //! view; a long one's view is its length, its first four bytes, and where it lies in the page.
-//! A window that lies in dictionary-coded pages only stays codes.
+//! A window that lies in dictionary-coded pages only stays codes, or a constant if it is one run.
 //!
 //! ```text
 //!   page:  | 5 | h e l l o | 17 | a longer string.. |
 //!           └─ view: 5 hello0000000   └─ view: 17 "a lo" page offset
 //! ```
 //!
-//! Cost: a load, a mask and a store a string; UTF-8 is checked once a page, by one pass that sees
-//! whether it is all ASCII, or string by string where not. NULL rows get any view.
+//! Cost: a load, a mask and a store a string. NULL rows get any view. Pages that are not in dictionary
+//! coding are [`ValuePage`]s.
 
-use super::fixed::{check_codes, no_dictionary};
+use super::fixed::{check_code, no_dictionary};
 use super::hybrid::Hybrid;
-use super::values::{Values, spread, too_short};
+use super::spread::spread;
+use super::string_pages::{INLINE_BYTES_MAX, ValuePage};
+use super::values::Values;
 use crate::column::{Column, DictColumn, Dictionary};
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
@@ -23,9 +25,6 @@ use ::parquet::basic::Encoding;
 use arrow::array::{ArrayRef, BinaryViewArray, StringViewArray, UInt32Array};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use std::sync::Arc;
-
-/// Strings of at most this many bytes lie in their view.
-const INLINE_BYTES_MAX: usize = 12;
 
 /// Decodes strings (`utf8`) or bytes, of a fixed `length` or with the length before each.
 pub(super) struct StringValues {
@@ -39,22 +38,15 @@ pub(super) struct StringValues {
 
 enum StringPage {
     None,
-    Plain(PlainPage),
     Codes(Hybrid),
-}
-
-struct PlainPage {
-    data: Bytes,
-    at: usize,
-    /// Whether strings still have to be checked one by one.
-    check: bool,
-    /// The number of this page among the window's buffers.
-    buffer: Option<u32>,
+    Values(ValuePage),
 }
 
 /// The rows gathered so far: codes until the first plain page, views from then on.
 #[derive(Default)]
 struct Window {
+    /// The rows are all of this code, and so many; `codes` and `views` are empty then.
+    constant: Option<(u32, usize)>,
     codes: Vec<u32>,
     views: Option<Vec<u128>>,
     buffers: Vec<Buffer>,
@@ -68,7 +60,7 @@ impl StringValues {
 
     fn array(&self, views: ScalarBuffer<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> ArrayRef {
         if self.utf8 {
-            // SAFETY: every view was made by `PlainPage::read`, which has checked that it lies in its
+            // SAFETY: every view was made by `ValuePage::read`, which has checked that it lies in its
             // buffer and is valid UTF-8, or is zero (an empty string), or sits under a NULL.
             Arc::new(unsafe { StringViewArray::new_unchecked(views, buffers, nulls) })
         } else {
@@ -78,82 +70,11 @@ impl StringValues {
     }
 }
 
-impl PlainPage {
-    fn new(data: Bytes, utf8: bool) -> Self {
-        let check = utf8 && !data.is_ascii();
-        Self { data, at: 0, check, buffer: None }
-    }
-
-    /// Start and end of the next string, and the first 16 bytes at its length.
-    #[inline(always)]
-    fn next(&self, length: Option<usize>) -> Result<(usize, usize, u128)> {
-        let rest = self.data.get(self.at..).ok_or_else(too_short)?;
-        let (start, len, head) = match length {
-            Some(len) => (self.at, len, {
-                let mut head = [0u8; 16];
-                let known = rest.len().min(len).min(12);
-                head[..4].copy_from_slice(&(len as u32).to_le_bytes());
-                head[4..4 + known].copy_from_slice(&rest[..known]);
-                u128::from_le_bytes(head)
-            }),
-            None => {
-                let head = match rest.first_chunk::<16>() {
-                    Some(head) => u128::from_le_bytes(*head),
-                    None if rest.len() >= 4 => {
-                        let mut head = [0u8; 16];
-                        head[..rest.len()].copy_from_slice(rest);
-                        u128::from_le_bytes(head)
-                    }
-                    None => return Err(too_short()),
-                };
-                (self.at + 4, head as u32 as usize, head)
-            }
-        };
-        match start.checked_add(len) {
-            Some(end) if end <= self.data.len() => Ok((start, end, head)),
-            _ => Err(too_short()),
-        }
-    }
-
-    /// Appends the views of the next `count` strings. `buffer` is this page's number.
-    fn read(&mut self, count: usize, length: Option<usize>, buffer: u32, views: &mut Vec<u128>) -> Result<()> {
-        views.reserve(count.min(self.data.len() + 1));
-        for _ in 0..count {
-            let (start, end, head) = self.next(length)?;
-            let len = end - start;
-            if self.check && std::str::from_utf8(&self.data[start..end]).is_err() {
-                return Err(Error::data("a string is not valid UTF-8"));
-            }
-            views.push(if len <= INLINE_BYTES_MAX {
-                head & (u128::MAX >> (8 * (INLINE_BYTES_MAX - len)))
-            } else {
-                // Pages are at most 2 GiB, so the offset fits.
-                (head & u128::from(u64::MAX)) | u128::from(buffer) << 64 | (start as u128) << 96
-            });
-            self.at = end;
-        }
-        Ok(())
-    }
-
-    fn skip(&mut self, count: usize, length: Option<usize>) -> Result<()> {
-        match length {
-            Some(len) => self.at = count.saturating_mul(len).saturating_add(self.at),
-            None => {
-                for _ in 0..count {
-                    let rest = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<4>).ok_or_else(too_short)?;
-                    self.at = self.at.saturating_add(4 + u32::from_le_bytes(*rest) as usize);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Values for StringValues {
     fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()> {
         let buffer = Buffer::from(data.clone());
-        let mut views = Vec::new();
-        PlainPage::new(data, self.utf8).read(count, self.length, 0, &mut views)?;
+        let (mut views, mut buffers) = (Vec::new(), Vec::new());
+        ValuePage::new(Encoding::PLAIN, data, self.length, self.utf8)?.read(count, &mut buffers, &mut views)?;
         let views = ScalarBuffer::from(views);
         let array = self.array(views.clone(), vec![buffer.clone()], None);
         self.dictionary = Some((Arc::new(Dictionary::new(array)), views, buffer));
@@ -162,9 +83,8 @@ impl Values for StringValues {
 
     fn begin(&mut self, encoding: Encoding, data: Bytes) -> Result<()> {
         self.page = match encoding {
-            Encoding::PLAIN => StringPage::Plain(PlainPage::new(data, self.utf8)),
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => StringPage::Codes(Hybrid::with_width_byte(data)?),
-            other => return Err(Error::unsupported(format!("a column in {other} encoding"))),
+            other => StringPage::Values(ValuePage::new(other, data, self.length, self.utf8)?),
         };
         Ok(())
     }
@@ -179,14 +99,25 @@ impl Values for StringValues {
                     None if count == 0 => 0,
                     None => return Err(no_dictionary()),
                 };
+                if valid.is_none()
+                    && count > 0
+                    && self.window.codes.is_empty()
+                    && self.window.views.is_none()
+                    && let Some(code) = codes.repeated(count)
+                {
+                    check_code(&[code], code, len)?;
+                    self.window.repeat(code, count);
+                    return Ok(());
+                }
+                self.window.spell_out();
                 let out = if self.window.views.is_some() { &mut self.codes } else { &mut self.window.codes };
                 if self.window.views.is_some() {
                     out.clear();
                 }
                 let start = out.len();
                 out.resize(start + count, 0);
-                codes.read(&mut out[start..])?;
-                check_codes(&out[start..], len)?;
+                let largest = codes.read(&mut out[start..])?;
+                check_code(&out[start..], largest, len)?;
                 if self.window.views.is_some() {
                     let codes = std::mem::take(&mut self.codes);
                     let from = self.window.append_codes(&codes, self.dictionary.as_ref());
@@ -199,18 +130,15 @@ impl Values for StringValues {
                 }
                 Ok(())
             }
-            StringPage::Plain(page) => {
+            StringPage::Values(page) => {
+                self.window.spell_out();
                 if self.window.views.is_none() {
                     self.window.codes_to_views(self.dictionary.as_ref());
                 }
                 let Window { views, buffers, .. } = &mut self.window;
                 let views = views.get_or_insert_default();
-                let buffer = *page.buffer.get_or_insert_with(|| {
-                    buffers.push(Buffer::from(page.data.clone()));
-                    buffers.len() as u32 - 1
-                });
                 let start = views.len();
-                page.read(count, self.length, buffer, views)?;
+                page.read(count, buffers, views)?;
                 if let Some(valid) = valid {
                     spread(views, start, rows, valid);
                 }
@@ -222,18 +150,21 @@ impl Values for StringValues {
     fn skip(&mut self, count: usize) -> Result<()> {
         match &mut self.page {
             StringPage::None => Ok(()),
-            StringPage::Plain(page) => page.skip(count, self.length),
+            StringPage::Values(page) => page.skip(count),
             StringPage::Codes(codes) => codes.skip(count),
         }
     }
 
     fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<Column> {
-        if let StringPage::Plain(page) = &mut self.page {
-            page.buffer = None;
+        if let StringPage::Values(page) = &mut self.page {
+            page.leave_window();
         }
         let mut window = std::mem::take(&mut self.window);
         match (window.views.take(), &self.dictionary) {
             (None, Some((dictionary, ..))) => {
+                if let Some((code, rows)) = window.constant {
+                    return Ok(Column::Const(dictionary.values().slice(code as usize, 1), rows));
+                }
                 let codes = UInt32Array::new(window.codes.into(), nulls);
                 Ok(Column::Dict(DictColumn::new(codes, dictionary.clone())))
             }
@@ -247,6 +178,25 @@ impl Values for StringValues {
 type DictionaryParts = (Arc<Dictionary>, ScalarBuffer<u128>, Buffer);
 
 impl Window {
+    /// Appends `rows` rows of one code to a window that holds no others, or only such runs.
+    fn repeat(&mut self, code: u32, rows: usize) {
+        match &mut self.constant {
+            Some((known, before)) if *known == code => *before += rows,
+            None => self.constant = Some((code, rows)),
+            Some(_) => {
+                self.spell_out();
+                self.codes.extend(std::iter::repeat_n(code, rows));
+            }
+        }
+    }
+
+    /// Turns a run into codes.
+    fn spell_out(&mut self) {
+        if let Some((code, rows)) = self.constant.take() {
+            self.codes.extend(std::iter::repeat_n(code, rows));
+        }
+    }
+
     fn codes_to_views(&mut self, dictionary: Option<&DictionaryParts>) {
         self.views = Some(Vec::with_capacity(self.codes.len()));
         let codes = std::mem::take(&mut self.codes);

@@ -1,13 +1,13 @@
 //! What decodes the values of one column chunk: flat numbers, booleans, strings.
 
 use super::hybrid::{BitRun, Hybrid};
+use super::spread::spread;
 use crate::column::Column;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
 use ::parquet::basic::Encoding;
-use arrow::array::BooleanArray;
+use arrow::array::{BooleanArray, BooleanBufferBuilder};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
-use arrow::util::bit_util;
 use std::sync::Arc;
 
 /// Decodes the values of a column chunk page by page and gathers them into windows of rows.
@@ -33,23 +33,12 @@ pub(super) fn too_short() -> Error {
     Error::data("the values of a page are cut off")
 }
 
-/// Moves `count` values that lie at `out[start..]` apart so that row `i` of the `rows` rows gets the
-/// next one where `valid` is set; the others get any value.
-pub(super) fn spread<T: Copy + Default>(out: &mut Vec<T>, start: usize, rows: usize, valid: &BooleanBuffer) {
-    let mut next = out.len() - start;
-    out.resize(start + rows, T::default());
-    let window = &mut out[start..];
-    for row in (0..rows).rev() {
-        next -= usize::from(valid.value(row));
-        // `next <= row` always: there are at most `row` values before row `row`.
-        window[row] = window[next];
-    }
-}
-
 /// Booleans: bits, plain or as runs.
 pub(super) struct BooleanValues {
     page: BooleanPage,
-    out: Vec<bool>,
+    out: BooleanBufferBuilder,
+    /// Values before they are moved apart for NULLs.
+    present: Vec<bool>,
 }
 
 enum BooleanPage {
@@ -59,7 +48,8 @@ enum BooleanPage {
 
 impl BooleanValues {
     pub(super) fn new() -> Self {
-        Self { page: BooleanPage::Plain { data: Bytes::new(), next: 0 }, out: Vec::new() }
+        let page = BooleanPage::Plain { data: Bytes::new(), next: 0 };
+        Self { page, out: BooleanBufferBuilder::new(0), present: Vec::new() }
     }
 }
 
@@ -85,25 +75,26 @@ impl Values for BooleanValues {
 
     fn read(&mut self, rows: usize, valid: Option<&BooleanBuffer>) -> Result<()> {
         let count = valid.map_or(rows, BooleanBuffer::count_set_bits);
-        let start = self.out.len();
+        let mut bits = BooleanBufferBuilder::new(0);
+        let out = if valid.is_some() { &mut bits } else { &mut self.out };
         match &mut self.page {
             BooleanPage::Plain { data, next } => {
                 let end = next.checked_add(count).filter(|end| *end <= data.len() * 8).ok_or_else(too_short)?;
-                self.out.extend((*next..end).map(|bit| bit_util::get_bit(data, bit)));
+                out.append_packed_range(*next..end, data);
                 *next = end;
             }
             BooleanPage::Runs(runs) => {
-                let out = &mut self.out;
                 runs.bits(count, &mut |run| match run {
-                    BitRun::Repeat { bit, count } => out.extend(std::iter::repeat_n(bit, count)),
-                    BitRun::Packed { bytes, first, count } => {
-                        out.extend((first..first + count).map(|bit| bit_util::get_bit(bytes, bit)));
-                    }
+                    BitRun::Repeat { bit, count } => out.append_n(count, bit),
+                    BitRun::Packed { bytes, first, count } => out.append_packed_range(first..first + count, bytes),
                 })?;
             }
         }
         if let Some(valid) = valid {
-            spread(&mut self.out, start, rows, valid);
+            self.present.clear();
+            self.present.extend(bits.finish().iter());
+            spread(&mut self.present, 0, rows, valid);
+            self.out.append_slice(&self.present);
         }
         Ok(())
     }
@@ -117,7 +108,6 @@ impl Values for BooleanValues {
     }
 
     fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<Column> {
-        let bits = BooleanBuffer::from(std::mem::take(&mut self.out));
-        Ok(Column::Flat(Arc::new(BooleanArray::new(bits, nulls))))
+        Ok(Column::Flat(Arc::new(BooleanArray::new(self.out.finish(), nulls))))
     }
 }

@@ -277,6 +277,14 @@ impl BuildProbeNode {
     }
 }
 
+impl BuildProbeNode {
+    /// The same as one part of a join, which counts for the join's own node.
+    pub(super) fn of_part(mut self, metrics: &Arc<OperatorMetrics>) -> Self {
+        self.info.metrics = metrics.clone();
+        self
+    }
+}
+
 /// The line that EXPLAIN prints after the name of a join.
 pub(super) fn summary(request: &JoinRequest) -> String {
     let mut text = request.kind.name().to_owned();

@@ -3,7 +3,7 @@
 use super::super::build_probe::{Block, Input, Joint, Matching, Unmatched, concat};
 use super::super::hash_table::{NO_MATCH, Table};
 use super::super::keys::KeyBatch;
-use super::sort::{Rows, Run, Sorted};
+use super::sort::{Key, Rows, Run, Sorted};
 use crate::column::{Chunk, array_bytes, storage_schema};
 use crate::error::{Error, Result};
 use crate::exec::spill::SpillReader;
@@ -87,11 +87,23 @@ impl RunMerge {
 
     /// At most `rows_max` of the next rows, whose keys are at most `bound`. Fewer may come; none at
     /// the end or when the next key is larger.
-    fn next(&mut self, rows_max: usize, bound: Option<&[u8]>) -> Result<Option<Rows>> {
+    fn next(&mut self, rows_max: usize, bound: Option<Key>) -> Result<Option<Rows>> {
         self.refill()?;
         let mut picks: Vec<(usize, usize)> = Vec::new();
+        // One run alone is not compared with others.
+        if let [reading] = self.runs.as_mut_slice() {
+            let most = rows_max.min(reading.rows.rows - reading.at);
+            let within = |count: &usize| bound.is_none_or(|bound| reading.rows.key(reading.at + count) <= bound);
+            let rows = match bound {
+                None => most,
+                Some(_) => (0..most).take_while(within).count(),
+            };
+            let first = reading.at;
+            reading.at += rows;
+            return Ok((rows > 0).then(|| reading.rows.slice(first, rows)));
+        }
         while picks.len() < rows_max {
-            let mut least: Option<(usize, &[u8])> = None;
+            let mut least: Option<(usize, Key)> = None;
             for (at, run) in self.runs.iter().enumerate() {
                 let key = run.rows.key(run.at);
                 if least.is_none_or(|(_, other)| key < other) {
@@ -113,14 +125,13 @@ impl RunMerge {
             return Ok(None);
         }
         let rows = picks.len();
-        let columns = match picks.as_slice() {
+        match picks.as_slice() {
+            // Rows of one run follow one another.
             [(run, first), rest @ ..] if rest.iter().all(|(other, _)| other == run) => {
-                // Rows of one run follow one another.
-                self.runs[*run].rows.columns.iter().map(|column| column.slice(*first, rows)).collect()
+                Ok(Some(self.runs[*run].rows.slice(*first, rows)))
             }
-            _ => self.interleave(&picks)?,
-        };
-        self.sorted.rows(columns, rows).map(Some)
+            _ => self.sorted.rows(self.interleave(&picks)?, rows).map(Some),
+        }
     }
 
     fn interleave(&self, picks: &[(usize, usize)]) -> Result<Vec<ArrayRef>> {

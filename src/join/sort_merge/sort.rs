@@ -2,18 +2,28 @@
 
 use super::super::build_probe::{Joint, Side, concat, own_views};
 use super::super::keys::{KeyBatch, KeyData};
+use super::Order;
 use crate::column::{Chunk, array_bytes, storage_schema};
 use crate::error::{Error, Result};
 use crate::exec::spill::SpillRun;
-use crate::exec::{Flow, QueryContext, Reservation, Sink, SinkTask, TaskContext};
+use crate::exec::{Counter, Flow, QueryContext, Reservation, Sink, SinkTask, TaskContext, Unit};
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::compute;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering as Memory;
 
 /// Rows of a block in a run's file. Guessed: a merge holds one block of every run.
 const BLOCK_ROWS: usize = 4096;
+
+/// A key as it is compared; keys of one join are all of one form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key<'a> {
+    /// One integer.
+    Word(u128),
+    /// Anything else.
+    Bytes(&'a [u8]),
+}
 
 /// Rows in key order.
 #[derive(Clone)]
@@ -25,11 +35,12 @@ pub(super) struct Rows {
 
 impl Rows {
     /// The key of a row.
-    pub(super) fn key(&self, row: usize) -> &[u8] {
+    pub(super) fn key(&self, row: usize) -> Key<'_> {
         match &self.keys.data {
-            KeyData::Bytes(keys) => keys.row(row),
-            // Keys of a sort are encoded as bytes throughout.
-            _ => &[],
+            KeyData::Fixed128(keys) => Key::Word(keys[row]),
+            KeyData::Bytes(keys) => Key::Bytes(keys.row(row)),
+            // Ordered keys are never of this form.
+            KeyData::Fixed64(_) => Key::Word(0),
         }
     }
 
@@ -51,12 +62,22 @@ pub(super) enum Run {
 pub(super) struct Sorted {
     joint: Arc<Joint>,
     left: bool,
+    order: Option<Order>,
     runs: Mutex<Vec<Run>>,
+    in_order: Counter,
 }
 
 impl Sorted {
-    pub(super) fn new(joint: Arc<Joint>, left: bool) -> Arc<Self> {
-        Arc::new(Self { joint, left, runs: Mutex::default() })
+    pub(super) fn new(joint: Arc<Joint>, left: bool, order: Option<Order>) -> Arc<Self> {
+        let in_order = joint.metrics.counter("runs in order", Unit::Count);
+        Arc::new(Self { joint, left, order, runs: Mutex::default(), in_order })
+    }
+
+    /// The rows were said to be in order, and from row `at` of a chunk with this morsel number on are not.
+    fn contradicted(&self, morsel: u64) {
+        let Some(order) = self.order.as_ref().filter(|order| order.claimed) else { return };
+        let place = (order.place)(morsel).unwrap_or_else(|| "an input".to_owned());
+        self.joint.metrics.note(format!("switch: {place} is not in key order as claimed; its part is sorted"));
     }
 
     /// The runs, once all are there.
@@ -95,13 +116,15 @@ impl SortSink {
 impl Sink for SortSink {
     fn start(&self, task: &TaskContext) -> Result<Box<dyn SinkTask>> {
         let memory = task.query.memory.reserve(Some(self.sorted.joint.metrics.clone()));
-        Ok(Box::new(SortTask { sorted: self.sorted.clone(), chunks: Vec::new(), rows: 0, memory }))
+        Ok(Box::new(SortTask { sorted: self.sorted.clone(), chunks: Vec::new(), ends: Vec::new(), rows: 0, memory }))
     }
 }
 
 struct SortTask {
     sorted: Arc<Sorted>,
     chunks: Vec<Vec<ArrayRef>>,
+    /// Per chunk its last row, and where it came from.
+    ends: Vec<(usize, u64)>,
     rows: usize,
     memory: Reservation,
 }
@@ -124,12 +147,38 @@ impl SortTask {
             return Err(Error::unsupported("a sorted run of over 4 billion rows"));
         }
         let unsorted = self.sorted.rows(columns, rows)?;
+        let ends = std::mem::take(&mut self.ends);
+        match (1..rows).find(|row| unsorted.key(*row - 1) > unsorted.key(*row)) {
+            None => {
+                self.sorted.in_order.add(1);
+                return Ok(Some(unsorted));
+            }
+            Some(row) => {
+                let chunk = ends.iter().find(|(end, _)| row < *end);
+                self.sorted.contradicted(chunk.map_or(u64::MAX, |(_, morsel)| *morsel));
+            }
+        }
         let mut order: Vec<u32> = (0..rows as u32).collect();
-        order.sort_by(|a, b| unsorted.key(*a as usize).cmp(unsorted.key(*b as usize)));
+        order.sort_by(|a, b| unsorted.key(*a as usize).cmp(&unsorted.key(*b as usize)));
         let keys = unsorted.keys.pick(&order);
         let order = UInt32Array::from(order);
         let columns = unsorted.columns.iter().map(|column| compute::take(column, &order, None)).collect::<Result<_, _>>()?;
         Ok(Some(Rows { columns, keys, rows }))
+    }
+
+    /// Whether a row group begins below the end of the one before it: both may be in order, and are
+    /// merged rather than sorted together.
+    fn begins_run(&self, columns: &[ArrayRef], morsel: u64) -> Result<bool> {
+        let (Some((_, before)), Some(last), Some(_)) = (self.ends.last(), self.chunks.last(), &self.sorted.order) else {
+            return Ok(false);
+        };
+        if *before == morsel {
+            return Ok(false);
+        }
+        let one =
+            |columns: &[ArrayRef], at: usize| self.sorted.rows(columns.iter().map(|column| column.slice(at, 1)).collect(), 1);
+        let end = last.first().map_or(0, |column| column.len().saturating_sub(1));
+        Ok(one(last.as_slice(), end)?.key(0) > one(columns, 0)?.key(0))
     }
 
     fn spill(&mut self, query: &QueryContext) -> Result<()> {
@@ -152,7 +201,7 @@ impl SortTask {
 impl SinkTask for SortTask {
     fn push(&mut self, chunk: Chunk, task: &TaskContext) -> Result<Flow> {
         let joint = self.sorted.joint.clone();
-        let rows = chunk.rows();
+        let (rows, morsel) = (chunk.rows(), chunk.order.morsel);
         if rows == 0 {
             return Ok(Flow::Continue);
         }
@@ -163,11 +212,17 @@ impl SinkTask for SortTask {
             (&joint.counters.build_rows, &joint.seen.build_rows, &joint.seen.build_null)
         };
         counter.add(rows as u64);
-        seen.store(true, Ordering::Relaxed);
+        seen.store(true, Memory::Relaxed);
         if joint.assembler.shape.null_aware && side.keys.keys(&chunk)?.has_null() {
-            null.store(true, Ordering::Relaxed);
+            null.store(true, Memory::Relaxed);
         }
         let columns = chunk.stored(&side.schema)?;
+        if self.begins_run(&columns, morsel)?
+            && let Some(run) = self.sort()?
+        {
+            let memory = std::mem::replace(&mut self.memory, task.query.memory.reserve(Some(joint.metrics.clone())));
+            self.sorted.runs.lock().push(Run::Memory { rows: run, _memory: memory });
+        }
         // Columns, their sorted copy, and about 32 bytes of key and order a row.
         let bytes = columns.iter().map(array_bytes).sum::<usize>() * 2 + rows * 32;
         let spill_now = task.query.always_spill && self.rows >= 64;
@@ -180,6 +235,7 @@ impl SinkTask for SortTask {
         }
         self.chunks.push(columns);
         self.rows += rows;
+        self.ends.push((self.rows, morsel));
         Ok(Flow::Continue)
     }
 

@@ -1,0 +1,228 @@
+//! Pages of strings or bytes that are not codes: plain, with all lengths first, with shared prefixes,
+//! or of one length and cut into their bytes.
+//!
+//! The first two hold strings whole, and views point into the page; the others are put together in a
+//! buffer of the window. UTF-8 is checked once a page, by one pass that sees whether it is all ASCII,
+//! or string by string where not.
+
+use super::delta::DeltaReader;
+use super::delta_bytes::PrefixReader;
+use super::split::SplitReader;
+use super::values::too_short;
+use crate::error::{Error, Result};
+use ::bytes::Bytes;
+use ::parquet::basic::Encoding;
+use arrow::buffer::Buffer;
+
+/// Strings of at most this many bytes lie in their view.
+pub(super) const INLINE_BYTES_MAX: usize = 12;
+
+/// Strings of a window that a page puts together: views place them with 32 bits.
+const BUILT_BYTES_MAX: usize = i32::MAX as usize;
+
+/// The values of a page, in order.
+pub(super) struct ValuePage {
+    layout: Layout,
+    length: Option<usize>,
+    /// Whether strings still have to be checked one by one.
+    check: bool,
+}
+
+enum Layout {
+    Plain(Whole),
+    Lengths(Whole, DeltaReader),
+    Prefixes(Box<PrefixReader>),
+    Split(SplitReader),
+}
+
+/// Strings that lie whole in the page.
+struct Whole {
+    data: Bytes,
+    at: usize,
+    /// The number of this page among the window's buffers.
+    buffer: Option<u32>,
+}
+
+impl ValuePage {
+    /// Over the values of a page, all of `length` if that is known.
+    pub(super) fn new(encoding: Encoding, data: Bytes, length: Option<usize>, utf8: bool) -> Result<Self> {
+        let mut check = utf8;
+        let mut whole = |data: Bytes| {
+            check = utf8 && !data.is_ascii();
+            Whole { data, at: 0, buffer: None }
+        };
+        let layout = match (encoding, length) {
+            (Encoding::PLAIN, _) => Layout::Plain(whole(data)),
+            (Encoding::DELTA_LENGTH_BYTE_ARRAY, None) => {
+                let lengths = DeltaReader::new(data)?;
+                Layout::Lengths(whole(lengths.rest()?), lengths)
+            }
+            (Encoding::DELTA_BYTE_ARRAY, _) => Layout::Prefixes(Box::new(PrefixReader::new(data)?)),
+            (Encoding::BYTE_STREAM_SPLIT, Some(length)) => Layout::Split(SplitReader::new(data, length)),
+            (other, _) => return Err(Error::unsupported(format!("strings in {other} encoding"))),
+        };
+        Ok(Self { layout, length, check })
+    }
+
+    /// Appends the views of the next `count` strings, and the buffers they need.
+    pub(super) fn read(&mut self, count: usize, buffers: &mut Vec<Buffer>, views: &mut Vec<u128>) -> Result<()> {
+        let (check, length) = (self.check, self.length);
+        match &mut self.layout {
+            Layout::Plain(page) => {
+                let buffer = page.enter_window(buffers);
+                views.reserve(count.min(page.data.len() + 1));
+                for _ in 0..count {
+                    let (start, end, head) = page.next(length)?;
+                    check_utf8(check, &page.data[start..end])?;
+                    views.push(view(head, start, end - start, buffer));
+                    page.at = end;
+                }
+            }
+            Layout::Lengths(page, lengths) => {
+                let buffer = page.enter_window(buffers);
+                if count > lengths.left() {
+                    return Err(too_short());
+                }
+                let mut sizes = vec![0; count];
+                lengths.read(&mut sizes)?;
+                views.reserve(count);
+                for size in sizes {
+                    let end = usize::try_from(size).ok().and_then(|size| page.at.checked_add(size)).ok_or_else(too_short)?;
+                    let value = page.data.get(page.at..end).ok_or_else(too_short)?;
+                    check_utf8(check, value)?;
+                    views.push(view(head(value, &page.data[page.at..]), page.at, value.len(), buffer));
+                    page.at = end;
+                }
+            }
+            Layout::Prefixes(page) => {
+                let (mut built, buffer) = (Vec::new(), buffers.len() as u32);
+                page.read(count, |value| {
+                    if length.is_some_and(|length| length != value.len()) {
+                        return Err(Error::data("a value of another length than its type"));
+                    }
+                    check_utf8(check, value)?;
+                    views.push(view(head(value, value), built.len(), value.len(), buffer));
+                    if value.len() > INLINE_BYTES_MAX {
+                        if built.len() + value.len() > BUILT_BYTES_MAX {
+                            return Err(Error::unsupported("strings of more than 2 GiB in a few thousand rows"));
+                        }
+                        built.extend_from_slice(value);
+                    }
+                    Ok(())
+                })?;
+                buffers.push(Buffer::from_vec(built));
+            }
+            Layout::Split(page) => {
+                let (mut built, buffer) = (Vec::new(), buffers.len() as u32);
+                page.read(count, &mut built)?;
+                let length = length.unwrap_or(1);
+                for (index, value) in built.chunks_exact(length).enumerate() {
+                    check_utf8(check, value)?;
+                    views.push(view(head(value, value), index * length, length, buffer));
+                }
+                buffers.push(Buffer::from_vec(built));
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out the next `count` strings.
+    pub(super) fn skip(&mut self, count: usize) -> Result<()> {
+        match (&mut self.layout, self.length) {
+            (Layout::Plain(page), Some(length)) => page.at = count.saturating_mul(length).saturating_add(page.at),
+            (Layout::Plain(page), None) => {
+                for _ in 0..count {
+                    let rest = page.data.get(page.at..).and_then(<[u8]>::first_chunk::<4>).ok_or_else(too_short)?;
+                    page.at = page.at.saturating_add(4 + u32::from_le_bytes(*rest) as usize);
+                }
+            }
+            (Layout::Lengths(page, lengths), _) => {
+                let mut sizes = [0; 512];
+                let mut left = count;
+                while left > 0 {
+                    let batch = left.min(sizes.len());
+                    lengths.read(&mut sizes[..batch])?;
+                    for size in &sizes[..batch] {
+                        page.at = page.at.saturating_add(usize::try_from(*size).map_err(|_| too_short())?);
+                    }
+                    left -= batch;
+                }
+            }
+            (Layout::Prefixes(page), _) => page.skip(count)?,
+            (Layout::Split(page), _) => page.skip(count),
+        }
+        Ok(())
+    }
+
+    /// The next window has other buffers.
+    pub(super) fn leave_window(&mut self) {
+        if let Layout::Plain(page) | Layout::Lengths(page, _) = &mut self.layout {
+            page.buffer = None;
+        }
+    }
+}
+
+impl Whole {
+    /// This page's number among the window's buffers.
+    fn enter_window(&mut self, buffers: &mut Vec<Buffer>) -> u32 {
+        *self.buffer.get_or_insert_with(|| {
+            buffers.push(Buffer::from(self.data.clone()));
+            buffers.len() as u32 - 1
+        })
+    }
+
+    /// Start and end of the next string, and the first 16 bytes at its length.
+    #[inline(always)]
+    fn next(&self, length: Option<usize>) -> Result<(usize, usize, u128)> {
+        let rest = self.data.get(self.at..).ok_or_else(too_short)?;
+        let (start, len, head) = match length {
+            Some(len) => (self.at, len, head(rest.get(..len).ok_or_else(too_short)?, rest)),
+            None => {
+                let head = match rest.first_chunk::<16>() {
+                    Some(head) => u128::from_le_bytes(*head),
+                    None if rest.len() >= 4 => {
+                        let mut head = [0u8; 16];
+                        head[..rest.len()].copy_from_slice(rest);
+                        u128::from_le_bytes(head)
+                    }
+                    None => return Err(too_short()),
+                };
+                (self.at + 4, head as u32 as usize, head)
+            }
+        };
+        match start.checked_add(len) {
+            Some(end) if end <= self.data.len() => Ok((start, end, head)),
+            _ => Err(too_short()),
+        }
+    }
+}
+
+/// The length of `value` and its first 12 bytes, or what follows it in `rest`, which starts with it.
+#[inline(always)]
+fn head(value: &[u8], rest: &[u8]) -> u128 {
+    let mut head = [0u8; 16];
+    head[..4].copy_from_slice(&(value.len() as u32).to_le_bytes());
+    match rest.first_chunk::<INLINE_BYTES_MAX>() {
+        Some(known) => head[4..].copy_from_slice(known),
+        None => head[4..4 + rest.len()].copy_from_slice(rest),
+    }
+    u128::from_le_bytes(head)
+}
+
+/// The view of a string of `len` bytes at `start` of a buffer. Pages are at most 2 GiB, so `start` fits.
+#[inline(always)]
+fn view(head: u128, start: usize, len: usize, buffer: u32) -> u128 {
+    if len <= INLINE_BYTES_MAX {
+        head & (u128::MAX >> (8 * (INLINE_BYTES_MAX - len)))
+    } else {
+        (head & u128::from(u64::MAX)) | u128::from(buffer) << 64 | (start as u128) << 96
+    }
+}
+
+#[inline(always)]
+fn check_utf8(check: bool, value: &[u8]) -> Result<()> {
+    if check && std::str::from_utf8(value).is_err() {
+        return Err(Error::data("a string is not valid UTF-8"));
+    }
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! A scan's rows by parts: ranges of a key, buckets, Hive partitions.
+//!
+//! ```text
+//!   cuts                 20            40
+//!   row groups   [0..19][20..29][30.......45][50..60]
+//!   part 0        ^      |               |             the third row group straddles a cut: it is
+//!   part 1               ^       ^       |             read for both parts, each keeping its rows
+//!   part 2                       ^            ^
+//! ```
+//!
+//! Bounds are relied on: a decoded value outside of its row group's bounds is an error that names the
+//! place. Buckets are a claim: before the first part is opened, the bucket columns of every file that
+//! was not checked before are read and hashed ([`super::check`]). Rows whose key is NULL are given to
+//! one part each. Within a part, row groups come in the order of their least keys.
+
+use super::check::BucketCheck;
+use super::condition::Condition;
+use super::cursor::ScanCursor;
+use super::prune::{Unit, by_bounds};
+use super::source::{Counters, Scan};
+use crate::catalog::{Table, TableZones};
+use crate::column::{Chunk, Selection};
+use crate::error::{Error, Result};
+use crate::exec::{Cursor, PartSource, Share, Step, TaskContext};
+use crate::layout::points::{ends, within};
+use crate::layout::{ColumnZones, KeyPoint, NullRows, Parting, ScanPredicate, Zone, ZoneSource};
+use datafusion_common::ScalarValue;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The rows of a scan by parts.
+pub(super) struct ScanParts {
+    scan: Arc<Scan>,
+    metrics: Arc<crate::exec::OperatorMetrics>,
+    units: Arc<Vec<Unit>>,
+    parts: Vec<Vec<Piece>>,
+    ranges: Option<Ranges>,
+    check: Option<Arc<BucketCheck>>,
+}
+
+/// What a part has of a row group.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    unit: usize,
+    /// Only some of its rows are the part's.
+    some: bool,
+    /// Rows whose key is NULL are the part's.
+    nulls: bool,
+}
+
+/// For parts that are ranges.
+struct Ranges {
+    /// The key, among the projected columns.
+    column: usize,
+    cuts: Arc<[KeyPoint]>,
+    zones: Arc<ColumnZones>,
+}
+
+impl ScanParts {
+    /// The parts of `parting`, whose columns are positions in the scan's projection; none where the
+    /// table cannot be taken apart so.
+    pub(super) fn new(
+        scan: Arc<Scan>,
+        metrics: &Arc<crate::exec::OperatorMetrics>,
+        units: &Arc<Vec<Unit>>,
+        parting: &Parting,
+        check: Option<Arc<BucketCheck>>,
+    ) -> Option<Self> {
+        let mut ranges = None;
+        let parts = match parting {
+            Parting::Ranges { column, cuts, nulls } => {
+                let places = units.iter().map(|unit| (unit.file, unit.row_group)).collect();
+                let zones = TableZones::new(scan.table.clone(), places).zones(*scan.projection.get(*column)?)?;
+                let parts = by_range(&zones, cuts, *nulls);
+                ranges = Some(Ranges { column: *column, cuts: cuts.clone(), zones });
+                parts
+            }
+            Parting::Buckets { columns, count, hash } => {
+                let buckets = scan.table.buckets()?;
+                let same = buckets.columns.iter().copied().eq(columns.iter().filter_map(|at| scan.projection.get(*at).copied()));
+                if !same || buckets.hash != *hash || buckets.count % count != 0 {
+                    return None;
+                }
+                let mut parts = vec![Vec::new(); *count as usize];
+                for (number, unit) in units.iter().enumerate() {
+                    parts[(buckets.files[unit.file] % count) as usize].push(Piece { unit: number, some: false, nulls: true });
+                }
+                parts
+            }
+            Parting::Values { columns, tuples } => {
+                let first = scan.table.file_columns();
+                let at = columns.iter().map(|at| scan.projection.get(*at)?.checked_sub(first)).collect::<Option<Vec<_>>>()?;
+                let known: HashMap<&[ScalarValue], usize> =
+                    tuples.iter().enumerate().map(|(part, tuple)| (tuple.as_slice(), part)).collect();
+                let mut parts = vec![Vec::new(); tuples.len()];
+                for (number, unit) in units.iter().enumerate() {
+                    let values = &scan.table.files()[unit.file].partition;
+                    let tuple = at.iter().map(|at| values.get(*at).cloned()).collect::<Option<Vec<_>>>()?;
+                    parts[*known.get(tuple.as_slice())?].push(Piece { unit: number, some: false, nulls: true });
+                }
+                parts
+            }
+        };
+        Some(Self { scan, metrics: metrics.clone(), units: units.clone(), parts, ranges, check })
+    }
+}
+
+/// The pieces of every part when the domain is cut.
+fn by_range(zones: &ColumnZones, cuts: &[KeyPoint], nulls: NullRows) -> Vec<Vec<Piece>> {
+    let mut parts: Vec<Vec<Piece>> = vec![Vec::new(); cuts.len() + 1];
+    let mut order: Vec<usize> = (0..zones.zones.len()).collect();
+    order.sort_by(|a, b| zones.zones[*a].min.cmp(&zones.zones[*b].min));
+    for unit in order {
+        let zone = &zones.zones[unit];
+        let part_of = |point: &KeyPoint| cuts.partition_point(|cut| cut <= point);
+        let (low, high) = match zone.ends() {
+            Some((min, max)) => (part_of(min), part_of(max)),
+            None if zone.is_null() => (0, 0),
+            // Not bounded: it may have rows of any part.
+            None => (0, cuts.len()),
+        };
+        let owner = match nulls {
+            NullRows::First => 0,
+            NullRows::Anywhere => low,
+        };
+        let has_nulls = zone.nulls != Some(0);
+        for (part, pieces) in parts.iter_mut().enumerate().take(high + 1).skip(low) {
+            let here = part == owner;
+            let some = low != high || (has_nulls && !here);
+            pieces.push(Piece { unit, some, nulls: here });
+        }
+        if has_nulls && owner < low {
+            parts[owner].push(Piece { unit, some: true, nulls: true });
+        }
+    }
+    parts
+}
+
+impl PartSource for ScanParts {
+    fn open(&self, share: Share, wanted: &[Arc<dyn ScanPredicate>], _task: &TaskContext) -> Result<Box<dyn Cursor>> {
+        let pieces = match share {
+            Share::Part(part) => self.parts.get(part).cloned().unwrap_or_default(),
+            Share::Whole => (0..self.units.len()).map(|unit| Piece { unit, some: false, nulls: true }).collect(),
+        };
+        let mut scan = self.scan.clone();
+        if !wanted.is_empty() {
+            let ready = wanted.iter().filter(|predicate| predicate.is_ready());
+            let ready = ready.map(|predicate| Condition::new(predicate.clone(), true));
+            scan = Arc::new(Scan {
+                table: scan.table.clone(),
+                projection: scan.projection.clone(),
+                conditions: scan.conditions.iter().cloned().chain(ready).collect(),
+                counters: Counters::new(&self.metrics),
+            });
+        }
+        let (low, high) = match (&self.ranges, share) {
+            (Some(ranges), Share::Part(part)) => {
+                (part.checked_sub(1).and_then(|before| ranges.cuts.get(before)).cloned(), ranges.cuts.get(part).cloned())
+            }
+            _ => (None, None),
+        };
+        let mut kept = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let mut unit = self.units[piece.unit].clone();
+            // Conditions of this share alone come last.
+            unit.always.resize(scan.conditions.len(), false);
+            if !by_bounds(&scan.table, &scan.conditions, &mut unit) {
+                kept.push((unit, piece, self.ranges.as_ref().map(|ranges| ranges.zones.zones[piece.unit].clone())));
+            } else {
+                scan.counters.row_groups_skipped.add(1);
+            }
+        }
+        kept.reverse();
+        let column = self.ranges.as_ref().map(|ranges| ranges.column);
+        Ok(Box::new(PartCursor { scan, pieces: kept, now: None, column, low, high }))
+    }
+
+    fn refuted(&self) -> Option<String> {
+        self.check.as_ref().and_then(|check| check.refuted())
+    }
+
+    fn place(&self, morsel: u64) -> Option<String> {
+        let unit = self.units.get(usize::try_from(morsel).ok()?)?;
+        let file = self.scan.table.files().get(unit.file)?;
+        Some(format!("{} row group {}", file.path.display(), unit.row_group))
+    }
+}
+
+/// Reads the row groups of one part, one after another.
+struct PartCursor {
+    scan: Arc<Scan>,
+    /// Last first.
+    pieces: Vec<(Unit, Piece, Option<Zone>)>,
+    now: Option<(ScanCursor, Unit, Piece, Option<Zone>)>,
+    column: Option<usize>,
+    low: Option<KeyPoint>,
+    high: Option<KeyPoint>,
+}
+
+impl Cursor for PartCursor {
+    fn next(&mut self, task: &TaskContext) -> Result<Step> {
+        let Some((cursor, unit, piece, zone)) = &mut self.now else {
+            let Some((unit, piece, zone)) = self.pieces.pop() else { return Ok(Step::Done) };
+            match ScanCursor::open(&self.scan, unit.clone(), piece.unit as u64)? {
+                Some(cursor) => {
+                    self.scan.counters.row_groups.add(1);
+                    self.now = Some((cursor, unit, piece, zone));
+                }
+                None => self.scan.counters.row_groups_skipped.add(1),
+            }
+            return Ok(Step::Yield);
+        };
+        let step = cursor.next(task)?;
+        let chunk = match step {
+            Step::Chunk(chunk) => chunk,
+            Step::Done => {
+                self.now = None;
+                return Ok(Step::Yield);
+            }
+            other => return Ok(other),
+        };
+        let (Some(column), Some(zone)) = (self.column, zone) else { return Ok(Step::Chunk(chunk)) };
+        let piece = *piece;
+        let file = unit.file;
+        let row_group = unit.row_group;
+        let zone = zone.clone();
+        self.restrict(chunk, column, &zone, piece).map_err(|error| {
+            let name = self.scan.table.schema().field(self.scan.projection[column]).name().clone();
+            error.in_file(&*self.scan.table.files()[file].path).in_row_group(row_group).in_column(&name)
+        })
+    }
+}
+
+impl PartCursor {
+    /// Checks the keys against their bounds and leaves the part's rows.
+    fn restrict(&self, chunk: Chunk, column: usize, zone: &Zone, piece: Piece) -> Result<Step> {
+        let keys = chunk.column(column).flat()?;
+        if let (Some((min, max)), Some((low, high))) = (ends(&keys), zone.ends())
+            && (min < *low || max > *high)
+        {
+            return Err(Error::data(format!(
+                "the bounds in its footer are wrong: keys from {min} to {max}, not {low} to {high}"
+            ))
+            .with_hint("the file must be written again: reading would skip rows that its bounds rule out"));
+        }
+        if !piece.some {
+            return Ok(Step::Chunk(chunk));
+        }
+        let mask = within(&keys, self.low.as_ref(), self.high.as_ref(), piece.nulls);
+        let mask = mask.ok_or_else(|| Error::internal("a key whose ranges cannot be told"))?;
+        match mask.count_set_bits() {
+            0 => Ok(Step::Yield),
+            all if all == chunk.rows() => Ok(Step::Chunk(chunk)),
+            _ => chunk.select(&Arc::new(Selection::from_mask(mask))).map(Step::Chunk),
+        }
+    }
+}
