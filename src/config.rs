@@ -85,6 +85,29 @@ impl AggregateStrategy {
     }
 }
 
+/// Whether aggregates over joins work with numbers of pairs instead of the pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Multiplicity {
+    /// Where the join is expected to multiply rows.
+    #[default]
+    Auto,
+    /// Wherever it can be done.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl Multiplicity {
+    /// The name in `SET skep.optimizer.multiplicity`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// What `"text"` in double quotes means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DoubleQuotes {
@@ -110,6 +133,8 @@ pub struct Config {
     pub spill_limit_bytes: u64,
     /// How long a query may run.
     pub query_timeout: Option<Duration>,
+    /// How aggregates over joins are run.
+    pub multiplicity: Multiplicity,
     /// The join strategy to prefer.
     pub join_strategy: JoinStrategy,
     /// The way to aggregate wherever it can be used.
@@ -210,6 +235,14 @@ pub const SETTINGS: &[Setting] = &[
         show: |config| config.join_order.to_string(),
     },
     Setting {
+        name: "skep.optimizer.multiplicity",
+        values: "auto, always or never",
+        default: "auto",
+        effect: "Computes aggregates over joins from numbers of pairs instead of the pairs.",
+        apply: |config, text| multiplicity(text).map(|value| config.multiplicity = value),
+        show: |config| config.multiplicity.name().into(),
+    },
+    Setting {
         name: "skep.sql.double_quotes",
         values: "string or identifier",
         default: "string",
@@ -252,6 +285,7 @@ impl Default for Config {
             spill_directory: std::env::temp_dir(),
             spill_limit_bytes: u64::MAX,
             query_timeout: None,
+            multiplicity: Multiplicity::Auto,
             join_strategy: JoinStrategy::Auto,
             aggregate_strategy: AggregateStrategy::Auto,
             join_order: true,
@@ -355,6 +389,13 @@ fn boolean(text: &str) -> Result<bool> {
         "false" | "off" | "0" => Ok(false),
         _ => Err(Error::config(format!("'{text}' is neither true nor false"))),
     }
+}
+
+fn multiplicity(text: &str) -> Result<Multiplicity> {
+    let wanted = text.to_lowercase();
+    let all = [Multiplicity::Auto, Multiplicity::Always, Multiplicity::Never];
+    let found = all.into_iter().find(|value| value.name() == wanted);
+    found.ok_or_else(|| Error::config(format!("'{text}' is not auto, always or never")))
 }
 
 fn strategy(text: &str) -> Result<JoinStrategy> {

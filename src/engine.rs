@@ -9,7 +9,7 @@ use crate::layout::Declaration;
 use crate::session::Session;
 use crate::sql::{ArithmeticFunctions, FunctionRegistry, Parameters, SparkArithmetic};
 use crate::stream::ResultStream;
-use crate::{aggregate, expr};
+use crate::{aggregate, expr, operator};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use parking_lot::RwLock;
@@ -208,7 +208,7 @@ fn builtin_functions() -> FunctionRegistry {
     let registry = FunctionRegistry {
         scalar: scalar(),
         aggregate: aggregate::functions(),
-        window: Vec::new(),
+        window: operator::window_functions(),
         planners: vec![Arc::new(SparkArithmetic::new(arithmetic))],
     };
     registry.with_borrowed_planners()

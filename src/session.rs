@@ -7,7 +7,7 @@
 //! ```
 
 use crate::catalog::{FileTable, View};
-use crate::config::{Config, JoinStrategy};
+use crate::config::{Config, JoinStrategy, Multiplicity};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::exec::{CancelFlag, PlanRef, QueryContext, spill::SpillDirectory};
@@ -44,6 +44,8 @@ struct Planned {
     physical: PlanRef,
     /// Names and types that the caller sees.
     schema: SchemaRef,
+    /// What the user should know.
+    warnings: Vec<String>,
 }
 
 /// See [`Outcome`].
@@ -109,6 +111,11 @@ impl Session {
         Ok(())
     }
 
+    /// The value of a setting of this session, as SHOW prints it.
+    pub fn setting(&self, name: &str) -> Result<String> {
+        self.config().get(name)
+    }
+
     fn config(&self) -> Config {
         self.config.lock().clone()
     }
@@ -118,7 +125,8 @@ impl Session {
         match sql::route(statement, text)? {
             Request::Query(query) => {
                 let planned = self.plan(&query, parameters, text, &config)?;
-                Ok(OutcomeKind::Rows(self.run(planned.physical, planned.schema, &config)?))
+                let stream = self.run(planned.physical, planned.schema, &config)?;
+                Ok(OutcomeKind::Rows(stream.with_warnings(planned.warnings)))
             }
             Request::Explain { mode, query } => {
                 let planned = self.plan(&query, parameters, text, &config)?;
@@ -127,7 +135,8 @@ impl Session {
                         batch?;
                     }
                 }
-                let physical = explain::tree(&planned.physical, mode == ExplainMode::Analyze);
+                let mut physical = explain::tree(&planned.physical, mode == ExplainMode::Analyze);
+                planned.warnings.iter().for_each(|warning| physical += &format!("\nwarning: {warning}"));
                 self.lines(
                     "plan",
                     match mode {
@@ -221,7 +230,13 @@ impl Session {
     fn plan(&self, query: &ast::Query, parameters: &Parameters, text: &str, config: &Config) -> Result<Planned> {
         let functions = self.engine.functions();
         let bound = sql::bind(query, self.engine.catalog(), config, &functions, parameters, text)?;
-        let options = optimizer::OptimizeOptions { join_order: config.join_order, ..Default::default() };
+        // Statistics do not show a hot key; a hint does.
+        let skewed = bound.hints.iter().any(|hint| hint.strategy == Strategy::SkewAware);
+        let multiplicity = match config.multiplicity {
+            Multiplicity::Auto if skewed => Multiplicity::Always,
+            other => other,
+        };
+        let options = optimizer::OptimizeOptions { join_order: config.join_order, multiplicity, ..Default::default() };
         let logical = optimizer::optimize(bound.plan, &options)?;
         let options = planner::PlanOptions {
             strategy: match config.join_strategy {
@@ -229,6 +244,7 @@ impl Session {
                 forced => Strategy::from_name(forced.name()),
             },
             aggregate: aggregate::Strategy::from_name(config.aggregate_strategy.name()),
+            hints: planner::Hints::new(bound.hints, bound.warnings),
             memory_limit: config.memory_limit_bytes,
             threads: config.threads.min(self.engine.scheduler().threads()),
         };
@@ -236,7 +252,8 @@ impl Session {
         let fields = physical.schema().fields().iter().zip(&bound.names);
         // What the analysis believes about NULLs need not hold for what an outer query sees.
         let fields: Vec<_> = fields.map(|(field, name)| field.as_ref().clone().with_name(name).with_nullable(true)).collect();
-        Ok(Planned { logical, physical, schema: Arc::new(Schema::new(fields)) })
+        let warnings = options.hints.warnings();
+        Ok(Planned { logical, physical, schema: Arc::new(Schema::new(fields)), warnings })
     }
 
     fn run(&self, plan: PlanRef, schema: SchemaRef, config: &Config) -> Result<ResultStream> {

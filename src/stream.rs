@@ -23,6 +23,7 @@ pub struct ResultStream {
     started: Instant,
     rows: u64,
     elapsed: Option<Duration>,
+    warnings: Vec<String>,
 }
 
 /// Ends a query from another thread.
@@ -49,7 +50,17 @@ impl ResultStream {
     pub(crate) fn start(plan: &PlanRef, schema: SchemaRef, scheduler: &Arc<Scheduler>, query: Arc<QueryContext>) -> Result<Self> {
         let started = Instant::now();
         let queue = run::start(plan, scheduler, query.clone())?;
-        Ok(Self { schema, queue, query, plan: plan.clone(), started, rows: 0, elapsed: None })
+        Ok(Self { schema, queue, query, plan: plan.clone(), started, rows: 0, elapsed: None, warnings: Vec::new() })
+    }
+
+    pub(crate) fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
+    /// What the user should know of the query though it runs: hints that cannot be followed.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Names and types of the rows.

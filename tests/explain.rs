@@ -63,3 +63,52 @@ fn text(engine: &Engine, sql: &str) -> Result<String, Error> {
     }
     Ok(lines.join("\n"))
 }
+
+/// The strategy line of the only join, and the warnings.
+fn hinted(engine: &Engine, hint: &str, condition: &str) -> (String, Vec<String>) {
+    let sql = format!("SELECT /*+ {hint} */ n.n_name, r.r_name FROM nation n JOIN region r ON {condition}");
+    let text = explain(engine, &sql).unwrap();
+    let chosen = text.lines().find_map(|line| line.split_once("chosen ")).map(|(_, rest)| rest);
+    let chosen = chosen.and_then(|rest| rest.split(':').next()).unwrap_or_default().to_owned();
+    let side = text.lines().find_map(|line| line.split_once("build ")).map(|(_, rest)| rest);
+    let side = side.and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    let warnings = text.lines().filter_map(|line| line.strip_prefix("warning: ").map(str::to_owned)).collect();
+    (format!("{chosen} {side}").trim().to_owned(), warnings)
+}
+
+#[test]
+fn hints_are_followed_or_warned_of() {
+    let engine = Engine::builder().threads(2).build().unwrap();
+    for table in ["nation", "region"] {
+        engine.register_path(table, &format!("testdata/tpch/{table}.parquet")).unwrap();
+    }
+    let key = "n.n_regionkey = r.r_regionkey";
+    let quiet = |hint: &str| {
+        let (chosen, warnings) = hinted(&engine, hint, key);
+        assert!(warnings.is_empty(), "{hint}: {warnings:?}");
+        chosen
+    };
+    assert!(quiet("MERGE(n)").starts_with("sort_merge"));
+    assert!(quiet("SHUFFLE_HASH(r)").starts_with("partitioned_hash"));
+    assert!(quiet("SKEW('n', 'n_regionkey', (1, 2))").starts_with("skew_aware"));
+    assert!(quiet("SHUFFLE_REPLICATE_NL(r)").starts_with("nested_loop"));
+    let (r, n) = (quiet("MAPJOIN(r)"), quiet("BROADCAST(n)"));
+    assert!(r.starts_with("broadcast_hash") && n.starts_with("broadcast_hash") && r != n, "{r} {n}");
+    let text = explain(&engine, &format!("SELECT /*+ SKEW('n', 'n_regionkey', (1)) */ 1 FROM nation n JOIN region r ON {key}"));
+    assert!(text.unwrap().contains("hot key 1 (Declared)"));
+    // Spark's order: the broadcast goes first.
+    let (chosen, warnings) = hinted(&engine, "MERGE(n), BROADCAST(r)", key);
+    assert!(chosen.starts_with("broadcast_hash") && warnings[0].contains("gives way"), "{chosen} {warnings:?}");
+    for (hint, condition, warning) in [
+        ("MERGE(n)", "n.n_regionkey < r.r_regionkey", "cannot be followed: there is no equality"),
+        ("BROADCAST(x)", key, "there is no 'x' in its FROM"),
+        ("FASTER(n)", key, "there is no hint 'FASTER'"),
+        ("COALESCE(3)", key, "has no effect"),
+        ("SKEW('n', 'n_name', ('a'))", key, "the join's keys are"),
+    ] {
+        let (_, warnings) = hinted(&engine, hint, condition);
+        assert!(warnings.len() == 1 && warnings[0].contains(warning), "{hint}: {warnings:?}");
+    }
+    let stream = engine.query("SELECT /*+ BROADCAST(nation) */ count(*) FROM nation").unwrap();
+    assert_eq!(stream.warnings(), ["hint BROADCAST(nation): 'nation' is not an input of a join"]);
+}

@@ -323,6 +323,7 @@ fn run(seed: u64, schedulers: &[Arc<Scheduler>]) -> Vec<String> {
         left_filters: Vec::new(),
         right_filters: Vec::new(),
         hot_keys,
+        asked: None,
         forced: Some(case.strategy),
         memory_limit: 1 << 30,
         threads: case.threads,
@@ -423,6 +424,7 @@ fn request(kind: JoinKind, left: &RecordBatch, right: &RecordBatch, forced: Opti
         left_filters: Vec::new(),
         right_filters: Vec::new(),
         hot_keys: Vec::new(),
+        asked: None,
         forced,
         memory_limit: 1 << 30,
         threads: 2,
@@ -526,6 +528,31 @@ fn a_hot_key_is_shared_by_the_workers() {
             }
         }
     }
+}
+
+#[test]
+fn estimates_that_were_wrong_are_reported() {
+    let (left, right) = (numbers(0, 1000), numbers(0, 500));
+    let scheduler = Scheduler::new(1).unwrap();
+    let run = |expected_rows: f64, strategy: Strategy, memory: usize| {
+        let mut request = request(JoinKind::Inner, &left, &right, Some(strategy));
+        request.right = given(&right, 64, expected_rows);
+        request.left = given(&left, 64, 1e9);
+        request.memory_limit = 1 << 20;
+        let node = plan(request).unwrap();
+        let queue = start(&node, Arc::new(context(1, 64, memory)), &scheduler);
+        let mut rows = 0;
+        while let Some(chunk) = queue.next().unwrap() {
+            rows += chunk.rows();
+        }
+        assert_eq!(rows, 500);
+        node.info().metrics.notes().join("; ")
+    };
+    let small = run(1e6, Strategy::PartitionedHash, 1 << 30);
+    assert!(small.contains("fits its memory (1000000 rows expected, 500 came)"), "{small}");
+    let large = run(10.0, Strategy::BroadcastHash, 10_000);
+    assert!(large.contains("outgrew its memory (10 rows expected"), "{large}");
+    assert_eq!(run(500.0, Strategy::BroadcastHash, 1 << 30), "");
 }
 
 /// A key that is hot on both sides and does not fit: block by block, each block's pairs shared.

@@ -1,6 +1,7 @@
 //! The aggregate functions SQL may name: Spark's types for `sum`, `avg` and the collecting ones,
 //! DataFusion's typing for the others. Evaluation is by [`super::accumulators`], chosen by name.
 
+use super::value_functions;
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -46,13 +47,19 @@ pub fn functions() -> Vec<Arc<AggregateUDF>> {
         theirs::correlation::corr_udaf(),
         theirs::covariance::covar_samp_udaf(),
         theirs::covariance::covar_pop_udaf(),
-        renamed(theirs::first_last::first_value_udaf(), &["first"]),
-        renamed(theirs::first_last::last_value_udaf(), &["last"]),
-        theirs::any_value::any_value_udaf(),
         theirs::bit_and_or_xor::bit_and_udaf(),
         theirs::bit_and_or_xor::bit_or_udaf(),
         theirs::bit_and_or_xor::bit_xor_udaf(),
+        theirs::regr::regr_slope_udaf(),
+        theirs::regr::regr_intercept_udaf(),
+        theirs::regr::regr_r2_udaf(),
+        theirs::regr::regr_avgx_udaf(),
+        theirs::regr::regr_avgy_udaf(),
+        theirs::regr::regr_sxx_udaf(),
+        theirs::regr::regr_syy_udaf(),
+        theirs::regr::regr_sxy_udaf(),
     ]);
+    functions.extend(value_functions::functions());
     functions
 }
 

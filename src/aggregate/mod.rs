@@ -14,6 +14,7 @@
 mod accumulators;
 mod choose;
 mod codes;
+mod fold;
 mod functions;
 mod keys;
 mod local;
@@ -23,8 +24,10 @@ mod spec;
 mod table;
 #[cfg(test)]
 mod tests;
+mod value_functions;
 
 pub use choose::{AggregateRequest, Choice, Strategy, Verdict, choose};
+pub use fold::fold;
 pub use functions::functions;
 pub use node::AggregateNode;
 
@@ -44,8 +47,23 @@ pub struct AggregateCall {
     pub distinct: bool,
     /// Rows for which this is not true are left out.
     pub filter: Option<ExprRef>,
+    /// The keys of WITHIN GROUP, which is one of the arguments as well.
+    pub order: Vec<CallOrder>,
+    /// Values that are NULL are passed over.
+    pub ignore_nulls: bool,
     /// Name, SQL type and nullability of the result.
     pub field: FieldRef,
+}
+
+/// What the values of an aggregate are ordered by.
+#[derive(Debug, Clone)]
+pub struct CallOrder {
+    /// The key.
+    pub expr: ExprRef,
+    /// The largest first.
+    pub descending: bool,
+    /// NULLs before everything else.
+    pub nulls_first: bool,
 }
 
 impl AggregateCall {

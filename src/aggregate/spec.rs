@@ -3,10 +3,11 @@
 use super::AggregateCall;
 use super::accumulators::{Function, SlotSpec};
 use super::keys::GroupKeys;
+use super::value_functions;
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
 use crate::exec::{Counter, OperatorMetrics, Unit};
-use crate::expr::ExprRef;
+use crate::expr::{ExprRef, true_or_null};
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
 use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use std::sync::Arc;
@@ -90,17 +91,12 @@ impl Spec {
             "max" => Function::Max,
             "collect_list" => Function::CollectList,
             "collect_set" => Function::CollectSet,
-            "count_if" if !call.distinct => {
-                // The condition is a filter on a count of rows.
+            "count_if" => {
+                // Rows for which the condition holds: counted where it is not NULL.
                 let mut counted = call.clone();
-                let condition = counted.arguments.pop();
-                if counted.filter.is_some() {
-                    return Err(Error::unsupported(format!("FILTER on {}", call.describe())));
-                }
-                counted.filter = condition;
+                counted.arguments = counted.arguments.into_iter().map(true_or_null).collect();
                 return Ok(Outcome::Slot(self.slot(Function::Count, &counted, output)?));
             }
-            "count_if" => return Err(Error::unsupported(call.describe())),
             "avg" => {
                 let sum_type = match call.arguments.first().map(|argument| argument.data_type()) {
                     Some(DataType::Decimal128(precision, scale)) => DataType::Decimal128((precision + 10).min(38), *scale),
@@ -110,7 +106,16 @@ impl Spec {
                 let count = self.slot(Function::Count, call, DataType::Int64)?;
                 return Ok(Outcome::Average { sum, count, output, name: call.describe() });
             }
-            _ => Function::Other,
+            _ => match value_functions::break_down(call)? {
+                Some((function, gathered, call)) => {
+                    let slot = self.slot(function, &call, output)?;
+                    if let Some(gathered) = gathered {
+                        self.slots[slot].gathered = Some(Arc::new(gathered));
+                    }
+                    return Ok(Outcome::Slot(slot));
+                }
+                None => Function::Other,
+            },
         };
         Ok(Outcome::Slot(self.slot(function, call, output)?))
     }
@@ -121,11 +126,13 @@ impl Spec {
             return Err(Error::sql(format!("{} needs an argument", call.describe())));
         }
         let arguments: Vec<usize> = call.arguments.iter().map(|argument| self.argument(argument)).collect();
-        // Repeating a value changes neither MIN nor MAX.
-        let distinct = call.distinct && !matches!(function, Function::Min | Function::Max);
+        // Repeating a value changes nothing for these.
+        let repeatable =
+            matches!(function, Function::Min | Function::Max | Function::Chosen(_) | Function::ApproxDistinct { .. });
+        let distinct = call.distinct && !repeatable;
         let shared = self.slots.iter().position(|slot| {
             slot.function == function
-                && function != Function::Other
+                && !matches!(function, Function::Other | Function::Gather)
                 && slot.arguments == arguments
                 && slot.distinct == distinct
                 && slot.output == output
@@ -136,7 +143,7 @@ impl Spec {
             return Ok(slot);
         }
         let types = call.arguments.iter().map(|argument| argument.data_type().clone()).collect();
-        self.slots.push(SlotSpec { function, call: call.clone(), arguments, types, distinct, output });
+        self.slots.push(SlotSpec { function, call: call.clone(), arguments, types, distinct, output, gathered: None });
         Ok(self.slots.len() - 1)
     }
 

@@ -135,6 +135,7 @@ pub fn statements(session: &Session, sql: &str, show: &Show, running: &Running, 
         match outcome?.kind {
             OutcomeKind::Rows(mut stream) => {
                 running.watch(stream.cancel_handle());
+                stream.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
                 let mut renderer = renderer(show.format, &show.options);
                 let schema = stream.schema();
                 let mut rows = 0;

@@ -5,6 +5,7 @@
 //! chunks, [`scan_predicate`] gives scans what they may test early, [`keys`] and [`sort_key`] make
 //! rows comparable for joins, groups and sorts, [`functions`] are what SQL may call.
 
+pub mod fold;
 pub mod functions;
 pub mod keys;
 pub mod slot;
@@ -30,6 +31,7 @@ mod predicate;
 mod scan;
 mod temporal;
 mod text;
+mod true_or_null;
 mod vector;
 
 pub(crate) use bounds::order as order_of_constants;
@@ -40,6 +42,7 @@ pub use predicate::Predicate;
 pub use scan::scan_predicate;
 pub use slot::ScalarSlot;
 pub use sort_key::SortKeyEncoder;
+pub use true_or_null::true_or_null;
 pub use vector::{ExprRef, VectorExpr};
 
 #[cfg(test)]

@@ -95,6 +95,10 @@ pub struct Choice {
     pub build_left: bool,
     /// Every strategy's verdict, in the table's order.
     pub verdicts: Vec<(Strategy, Verdict)>,
+    /// Who asked for the strategy: a hint or a setting.
+    pub asked_by: Option<String>,
+    /// Why a hint could not be followed.
+    pub warning: Option<String>,
 }
 
 impl Choice {
@@ -104,24 +108,46 @@ impl Choice {
             let mark = if *strategy == self.strategy { "chosen " } else { "" };
             format!("{mark}{}: {verdict}", strategy.name())
         };
-        self.verdicts.iter().map(line).collect()
+        let asked = self.asked_by.iter().map(|by| format!("asked for by {by}"));
+        let warning = self.warning.iter().map(|warning| format!("warning: {warning}"));
+        asked.chain(warning).chain(self.verdicts.iter().map(line)).collect()
     }
 }
 
-/// Asks every strategy and takes the cheapest, or the forced one.
+/// Asks every strategy and takes the one that a hint asks for, or the forced one, or the cheapest.
 ///
 /// # Errors
 /// When the forced strategy rejects the join, or none fits.
 pub fn choose(request: &JoinRequest) -> Result<Choice> {
-    let build_left = builds_left(request);
-    let verdicts: Vec<(Strategy, Verdict)> =
-        Strategy::ALL.into_iter().map(|strategy| (strategy, verdict(strategy, request, build_left))).collect();
+    let smaller_left = builds_left(request);
+    let verdicts = |wanted: Option<Strategy>, build_left: bool| -> Vec<(Strategy, Verdict)> {
+        Strategy::ALL.into_iter().map(|strategy| (strategy, verdict(strategy, request, build_left, wanted))).collect()
+    };
+    let refusal = |verdicts: &[(Strategy, Verdict)], wanted: Strategy| match verdicts.iter().find(|(known, _)| *known == wanted) {
+        Some((_, Verdict::Rejected { reason })) => Some(reason.clone()),
+        _ => None,
+    };
+    let mut warning = None;
+    if let Some(asked) = &request.asked {
+        let build_left = asked.build_left.unwrap_or(smaller_left);
+        let verdicts = verdicts(Some(asked.strategy), build_left);
+        match refusal(&verdicts, asked.strategy) {
+            Some(reason) => warning = Some(format!("hint {} cannot be followed: {reason}", asked.text)),
+            None => {
+                let asked_by = Some(format!("hint {}", asked.text));
+                return Ok(Choice { strategy: asked.strategy, build_left, verdicts, asked_by, warning });
+            }
+        }
+    }
+    let build_left = smaller_left;
+    let verdicts = verdicts(request.forced, build_left);
     if let Some(forced) = request.forced {
-        if let Some((_, Verdict::Rejected { reason })) = verdicts.iter().find(|(strategy, _)| *strategy == forced) {
+        if let Some(reason) = refusal(&verdicts, forced) {
             return Err(Error::config(format!("the join strategy {} was asked for but cannot be used: {reason}", forced.name()))
                 .with_hint("SET skep.join.strategy = auto"));
         }
-        return Ok(Choice { strategy: forced, build_left, verdicts });
+        let asked_by = Some("skep.join.strategy".to_owned());
+        return Ok(Choice { strategy: forced, build_left, verdicts, asked_by, warning });
     }
     let mut best: Option<(Strategy, f64)> = None;
     for (strategy, verdict) in &verdicts {
@@ -132,7 +158,7 @@ pub fn choose(request: &JoinRequest) -> Result<Choice> {
         }
     }
     match best {
-        Some((strategy, _)) => Ok(Choice { strategy, build_left, verdicts }),
+        Some((strategy, _)) => Ok(Choice { strategy, build_left, verdicts, asked_by: None, warning }),
         None => Err(Error::internal("no join strategy fits")),
     }
 }
@@ -149,7 +175,8 @@ fn builds_left(request: &JoinRequest) -> bool {
     }
 }
 
-fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool) -> Verdict {
+/// `wanted`: a strategy that is taken even if it is unwise.
+fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool, wanted: Option<Strategy>) -> Verdict {
     let (left, right) = (Size::of(&request.left), Size::of(&request.right));
     let (build, probe) = if build_left { (left, right) } else { (right, left) };
     let side = if build_left { "left" } else { "right" };
@@ -166,7 +193,7 @@ fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool) -> Verdi
     };
     match strategy {
         // However few rows are expected: when the estimate is wrong it costs rows times rows.
-        Strategy::NestedLoop if request.forced != Some(strategy) && equality().is_none() => {
+        Strategy::NestedLoop if wanted != Some(strategy) && equality().is_none() => {
             Verdict::Rejected { reason: "there is an equality, which the other strategies use".to_owned() }
         }
         Strategy::NestedLoop => match keys::sorted_key_sides(&request.keys) {
@@ -192,7 +219,7 @@ fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool) -> Verdi
                     }
                     Verdict::Fits { cost: cost::skew_aware(build, probe, request), uses }
                 }
-                Strategy::BroadcastHash if table > request.memory_limit as f64 && request.forced != Some(strategy) => {
+                Strategy::BroadcastHash if table > request.memory_limit as f64 && wanted != Some(strategy) => {
                     let (needs, has) = (table / f64::from(1 << 20), request.memory_limit >> 20);
                     Verdict::Rejected { reason: format!("the {side} side needs about {needs:.0} of {has} MiB") }
                 }

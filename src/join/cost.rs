@@ -19,8 +19,9 @@ const SPILL_NS_BYTE: f64 = 2.0;
 pub(super) const SORT_NS: f64 = 6.0;
 /// Share of the rows that a key known as hot is taken to have. Guessed.
 const HOT_SHARE: f64 = 0.1;
-/// Looking at a sixteenth of the build rows' keys, ns a build row. Guessed: one small hash table.
-const SKETCH_NS: f64 = 0.3;
+/// Looking at a sample of the build rows' keys, ns a build row: a twentieth of an insertion, measured
+/// beside one.
+const SKETCH_NS: f64 = 0.4;
 /// Merging one sorted row, ns. Guessed.
 const MERGE_NS: f64 = 15.0;
 /// One pair of a nested loop with its condition, ns. Guessed.

@@ -22,6 +22,7 @@ mod build_probe;
 mod choose;
 mod cost;
 mod hash_table;
+mod hint;
 mod hot_keys;
 mod keys;
 mod nested_loop;
@@ -34,6 +35,7 @@ mod skew_aware;
 mod sort_merge;
 
 pub use choose::{Choice, Fact, Strategy, Verdict, choose};
+pub use hint::{Asked, Hint, SkewedColumns};
 pub use hot_keys::HotKey;
 pub use runtime_filter::RuntimeFilter;
 pub use shape::JoinKind;
@@ -81,7 +83,9 @@ pub struct JoinRequest {
     pub right_filters: Vec<(usize, Arc<RuntimeFilter>)>,
     /// Keys known to be hot.
     pub hot_keys: Vec<HotKey>,
-    /// The strategy that settings ask for.
+    /// The strategy that a hint asks for; one that cannot be followed is a warning.
+    pub asked: Option<Asked>,
+    /// The strategy that settings ask for; one that cannot be followed is an error.
     pub forced: Option<Strategy>,
     /// Bytes the query may hold.
     pub memory_limit: usize,
@@ -95,6 +99,14 @@ pub struct JoinRequest {
 /// When a forced strategy cannot do the join, or the key types cannot be compared.
 pub fn plan(request: JoinRequest) -> Result<PlanRef> {
     let choice = choose(&request)?;
+    plan_as(request, choice)
+}
+
+/// The plan node of a choice that [`choose`] made for `request`.
+///
+/// # Errors
+/// When the key types cannot be compared.
+pub fn plan_as(request: JoinRequest, choice: Choice) -> Result<PlanRef> {
     if let Some(parts) = parts::plan_for(choice.strategy, &request) {
         return Ok(Arc::new(parts::PartJoinNode::new(request, &choice, parts)?));
     }

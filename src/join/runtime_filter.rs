@@ -13,6 +13,7 @@
 //! value of the span, or 16 bits a key, with under 1% false positives, computed (Putze, Sanders, Singler:
 //! Cache-, Hash- and Space-Efficient Bloom Filters, WEA 2007, section 3).
 
+use super::hash_table::{CHECK_ROWS, Check};
 use crate::column::{Column, Dictionary, storage_type};
 use crate::error::{Error, Result};
 use crate::expr::keys::{hash_bytes, hash64};
@@ -146,18 +147,21 @@ fn integers(array: &ArrayRef) -> Result<Vec<i64>> {
 
 /// Fills `filter` with the build side's keys, whose SQL type is `data_type`. Types that no filter is
 /// made of leave it unknown, which lets every row pass.
-pub(super) fn publish(filter: &RuntimeFilter, data_type: &DataType, values: &[ArrayRef]) -> Result<()> {
+pub(super) fn publish(filter: &RuntimeFilter, data_type: &DataType, values: &[ArrayRef], check: Check) -> Result<()> {
     let keys: usize = values.iter().map(|array| array.len() - array.null_count()).sum();
     let contents = if keys == 0 {
         Some(Contents::Nothing)
     } else if is_integer_like(data_type) {
-        let (contents, sorted) = integer_contents(scale(&storage_type(data_type)), keys, values)?;
+        let (contents, sorted) = integer_contents(scale(&storage_type(data_type)), keys, values, check)?;
         list(filter, &sorted, |key| integer_scalar(*key, data_type));
         Some(contents)
     } else if storage_type(data_type) == DataType::Utf8View {
         let mut bloom = Bloom::new(keys);
         let (mut min, mut max): (Option<&str>, Option<&str>) = (None, None);
-        for text in values.iter().flat_map(|array| array.as_string_view().iter().flatten()) {
+        for (done, text) in values.iter().flat_map(|array| array.as_string_view().iter().flatten()).enumerate() {
+            if done % CHECK_ROWS == 0 {
+                check()?;
+            }
             bloom.add(hash_bytes(text.as_bytes()));
             min = Some(min.map_or(text, |min| min.min(text)));
             max = Some(max.map_or(text, |max| max.max(text)));
@@ -211,9 +215,10 @@ fn integer_scalar(key: i64, data_type: &DataType) -> Option<ScalarValue> {
 }
 
 /// The filter, and the distinct keys if they are few.
-fn integer_contents(scale: Option<i8>, keys: usize, values: &[ArrayRef]) -> Result<(Contents, Option<Vec<i64>>)> {
+fn integer_contents(scale: Option<i8>, keys: usize, values: &[ArrayRef], check: Check) -> Result<(Contents, Option<Vec<i64>>)> {
     let mut known = Vec::with_capacity(keys);
     for array in values {
+        check()?;
         let integers = integers(array)?;
         match array.nulls() {
             Some(nulls) => known.extend(nulls.valid_indices().map(|row| integers[row])),
@@ -224,14 +229,20 @@ fn integer_contents(scale: Option<i8>, keys: usize, values: &[ArrayRef]) -> Resu
     let (min, max) = known.iter().fold((i64::MAX, i64::MIN), |(min, max), v| (min.min(*v), max.max(*v)));
     if max.abs_diff(min) < EXACT_SPAN_MAX {
         let mut bits = vec![0u64; (max.abs_diff(min) / 64 + 1) as usize];
-        for value in known {
+        for (done, value) in known.into_iter().enumerate() {
+            if done % CHECK_ROWS == 0 {
+                check()?;
+            }
             let at = value.abs_diff(min);
             bits[(at / 64) as usize] |= 1 << (at % 64);
         }
         return Ok((Contents::Exact { min, max, scale, bits }, sorted));
     }
     let mut bloom = Bloom::new(known.len());
-    known.iter().for_each(|value| bloom.add(hash64(*value as u64)));
+    for known in known.chunks(CHECK_ROWS) {
+        check()?;
+        known.iter().for_each(|value| bloom.add(hash64(*value as u64)));
+    }
     Ok((Contents::Integers { min, max, scale, bloom, sorted: sorted.clone() }, sorted))
 }
 
@@ -425,7 +436,7 @@ mod tests {
             let filter = RuntimeFilter::new(0, String::new());
             assert!(!filter.is_ready());
             let keys: ArrayRef = Arc::new(Int64Array::from(vec![Some(10), None, Some(70), Some(70 + far)]));
-            publish(&filter, &DataType::Int64, &[keys]).unwrap();
+            publish(&filter, &DataType::Int64, &[keys], &|| Ok(())).unwrap();
             assert!(filter.is_ready());
             let probe: ArrayRef = Arc::new(Int64Array::from(vec![Some(10), None, Some(9), Some(70)]));
             assert_eq!(mask(&filter, probe), [true, false, false, true]);
@@ -443,7 +454,7 @@ mod tests {
     #[test]
     fn an_empty_build_side_lets_nothing_pass() {
         let filter = RuntimeFilter::new(0, String::new());
-        publish(&filter, &DataType::Int64, &[]).unwrap();
+        publish(&filter, &DataType::Int64, &[], &|| Ok(())).unwrap();
         assert_eq!(filter.check_bounds(&Zone(0i64.into(), 9i64.into())), Truth::Never);
         assert_eq!(mask(&filter, Arc::new(Int64Array::from(vec![1]))), [false]);
     }
@@ -452,7 +463,7 @@ mod tests {
     fn dictionaries_are_tested_once_a_value() {
         let filter = RuntimeFilter::new(0, String::new());
         let keys: ArrayRef = Arc::new(StringViewArray::from(vec!["b", "d"]));
-        publish(&filter, &DataType::Utf8View, &[keys]).unwrap();
+        publish(&filter, &DataType::Utf8View, &[keys], &|| Ok(())).unwrap();
         let values: ArrayRef = Arc::new(StringViewArray::from(vec!["a", "b", "c"]));
         let codes = arrow::array::UInt32Array::from(vec![Some(1), None, Some(0), Some(1)]);
         let column = Column::Dict(crate::column::DictColumn::new(codes, Arc::new(Dictionary::new(values))));

@@ -20,7 +20,7 @@
 //! - NULL, the commonest hot key, matches nothing under `=`: rows with it stay out of the table; on a
 //!   preserved build side they have a file of their own, which nobody probes.
 //!
-//! Cost: that of a hash join, the sample (a sixteenth of the build rows), one copy of the hot build
+//! Cost: that of a hash join, the sample (a 64th of the build rows), one copy of the hot build
 //! rows. After DeWitt, Naughton, Schneider, Seshadri: Practical Skew Handling in Parallel Joins, VLDB
 //! 1992, section 3; on one machine nothing is sent, so that slicing is a matter of who takes what.
 

@@ -11,6 +11,7 @@ mod sort;
 mod subquery;
 mod union;
 mod values;
+mod window;
 
 pub use expand::{ExpandNode, GroupingSet};
 pub use filter::FilterNode;
@@ -21,6 +22,7 @@ pub use sort::{SortKey, SortNode, TopKFilter};
 pub use subquery::SubqueryNode;
 pub use union::UnionNode;
 pub use values::ValuesNode;
+pub use window::{Bound, Distance, Frame, Place, Units, WindowCall, WindowFunction, WindowNode, functions as window_functions};
 
 #[cfg(test)]
 mod tests;

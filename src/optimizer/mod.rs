@@ -3,8 +3,10 @@
 //! ```text
 //!   bound plan
 //!     grouping            ours: grouping() and grouping_id()
+//!     date_distances      ours: a number of days in a frame over dates
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
 //!     analyzer            DataFusion: type coercion
+//!     windows_once_each   ours: window functions that coercion has made the same
 //!     null_aware_in       ours: IN and NOT IN that the next step would get wrong
 //!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune; before
 //!                         each simplification ours folds the constants
@@ -32,10 +34,13 @@ mod constants;
 pub mod estimate;
 mod grouping;
 mod join_order;
+mod multiplicity;
 pub mod subquery;
+mod windows;
 
 pub use join_order::{EXACT_RELATIONS_MAX, join_order};
 
+use crate::config::Multiplicity;
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use datafusion_common::config::ConfigOptions;
@@ -56,6 +61,8 @@ pub type Trace = Arc<dyn Fn(&str, &LogicalPlan) + Send + Sync>;
 pub struct OptimizeOptions {
     /// Whether clusters of joins are reordered by cost; otherwise they stay as written.
     pub join_order: bool,
+    /// Whether aggregates over joins count pairs instead of making them.
+    pub multiplicity: Multiplicity,
     /// The time `now()` and its kin stand for during the whole query.
     pub now: DateTime<Utc>,
     /// Listens to every step, for EXPLAIN and for tests.
@@ -64,7 +71,7 @@ pub struct OptimizeOptions {
 
 impl Default for OptimizeOptions {
     fn default() -> Self {
-        Self { join_order: true, now: Utc::now(), trace: None }
+        Self { join_order: true, multiplicity: Multiplicity::Auto, now: Utc::now(), trace: None }
     }
 }
 
@@ -87,13 +94,28 @@ pub struct Rule {
 }
 
 /// Our rules, in the order they run in.
-pub const RULES: &[Rule] = &[Rule {
-    name: "join_order",
-    why: "joins as written can be a hundred times too slow; after the borrowed rules, because those bring \
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "join_order",
+        why: "joins as written can be a hundred times too slow; after the borrowed rules, because those bring \
           predicates to the joins and turn subqueries into joins to be ordered with the others",
-    enabled: |options| options.join_order,
-    apply: join_order,
-}];
+        enabled: |options| options.join_order,
+        apply: join_order,
+    },
+    Rule {
+        name: "multiplicity",
+        why: "pairs that are only counted or summed need not be made; after the join order, which settles what the \
+              join below an aggregation joins",
+        enabled: |options| options.multiplicity == Multiplicity::Auto,
+        apply: multiplicity::where_it_pays,
+    },
+    Rule {
+        name: "multiplicity_always",
+        why: "the same where a setting asks for it, or a hint says that a key is hot: statistics do not show that",
+        enabled: |options| options.multiplicity == Multiplicity::Always,
+        apply: multiplicity::wherever_possible,
+    },
+];
 
 /// Rules of DataFusion that are left out, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
@@ -124,9 +146,13 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
         OptimizerContext::new_with_config_options(Arc::new(config.clone())).with_query_execution_start_time(options.now);
     let plan = grouping::resolve(plan)?;
     trace("grouping", &plan);
+    let plan = windows::date_distances(plan)?;
+    trace("date_distances", &plan);
     let plan = coercion::floats_win(plan)?;
     trace("floats_win", &plan);
     let mut plan = Analyzer::new().execute_and_check(plan, &config, |plan, rule| trace(rule.name(), plan))?;
+    plan = windows::once_each(plan)?;
+    trace("windows_once_each", &plan);
     plan = subquery::null_aware_in(plan)?;
     trace("null_aware_in", &plan);
     plan = borrowed().optimize(plan, &context, |plan, rule| trace(rule.name(), plan))?;

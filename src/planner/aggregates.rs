@@ -2,14 +2,14 @@
 
 use super::filters::{Led, lead};
 use super::{Planner, schema_of};
-use crate::aggregate::{AggregateCall, AggregateNode};
+use crate::aggregate::{AggregateCall, AggregateNode, CallOrder};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
 use crate::expr::{self, ExprRef};
 use crate::operator::{ExpandNode, GroupingSet, ProjectNode};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion_expr as logical;
-use datafusion_expr::expr::{AggregateFunction, AggregateFunctionParams};
+use datafusion_expr::expr::{AggregateFunction, AggregateFunctionParams, NullTreatment};
 use datafusion_expr::logical_plan::Aggregate;
 use datafusion_expr::utils::grouping_set_to_exprlist;
 use datafusion_expr::{Expr, LogicalPlan};
@@ -34,16 +34,23 @@ impl<'a> Planner<'a> {
                 return Err(Error::unsupported(format!("the aggregate expression {call}")));
             };
             let AggregateFunctionParams { args, distinct, filter, order_by, null_treatment } = params;
-            if !order_by.is_empty() {
+            if !order_by.is_empty() && !func.supports_within_group_clause() {
                 return Err(Error::unsupported(format!("ORDER BY inside {}", func.name())));
             }
-            if null_treatment.is_some() {
+            if null_treatment.is_some() && !func.supports_null_handling_clause() {
                 return Err(Error::unsupported(format!("IGNORE or RESPECT NULLS in {}", func.name())));
             }
+            let order = |key: &logical::SortExpr| -> Result<CallOrder> {
+                let expr = expr::compile(&key.expr, below, &self.slots)?;
+                Ok(CallOrder { expr, descending: !key.asc, nulls_first: key.nulls_first })
+            };
+            let order = order_by.iter().map(order).collect::<Result<_>>()?;
+            let ignore_nulls = *null_treatment == Some(NullTreatment::IgnoreNulls);
             let arguments = args.iter().map(|argument| expr::compile(argument, below, &self.slots)).collect::<Result<_>>()?;
             let filter = filter.as_ref().map(|filter| expr::compile(filter, below, &self.slots)).transpose()?;
             let field = schema.fields()[calls_from + index].clone();
-            calls.push(AggregateCall { function: func.clone(), arguments, distinct: *distinct, filter, field });
+            let (function, distinct) = (func.clone(), *distinct);
+            calls.push(AggregateCall { function, arguments, distinct, filter, order, ignore_nulls, field });
         }
         let rows = self.rows_of(logical);
         match sets {

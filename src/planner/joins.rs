@@ -39,7 +39,8 @@ impl<'a> Planner<'a> {
         }
         let both = left_schema.join(right_schema)?;
         let residual = join.filter.as_ref().map(|filter| expr::compile(filter, &both, &self.slots)).transpose()?;
-        join::plan(JoinRequest {
+        let (asked, hot_keys) = self.options.hints.of(join);
+        let request = JoinRequest {
             kind: kind_of(join.join_type),
             left: self.node(&join.left, left_led)?,
             right: self.node(&join.right, right_led)?,
@@ -50,11 +51,17 @@ impl<'a> Planner<'a> {
             estimated_rows: self.rows_of(logical),
             left_filters,
             right_filters,
-            hot_keys: Vec::new(),
+            hot_keys,
+            asked,
             forced: self.options.strategy,
             memory_limit: self.options.memory_limit,
             threads: self.options.threads,
-        })
+        };
+        let choice = join::choose(&request)?;
+        if let Some(warning) = &choice.warning {
+            self.options.hints.warn(warning.clone());
+        }
+        join::plan_as(request, choice)
     }
 }
 

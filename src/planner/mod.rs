@@ -6,11 +6,15 @@
 
 mod aggregates;
 mod filters;
+mod hints;
 mod joins;
 mod rows;
 mod scans;
 mod shared;
 mod subqueries;
+mod windows;
+
+pub use hints::Hints;
 
 use crate::aggregate;
 use crate::error::{Error, Result};
@@ -34,6 +38,8 @@ pub struct PlanOptions {
     pub strategy: Option<Strategy>,
     /// The strategy that aggregations use if they can.
     pub aggregate: Option<aggregate::Strategy>,
+    /// Hints about joins.
+    pub hints: Hints,
     /// The session's memory limit, bytes.
     pub memory_limit: usize,
     /// Workers the query gets.
@@ -93,7 +99,7 @@ impl<'a> Planner<'a> {
             LogicalPlan::EmptyRelation(empty) => self.empty(empty, logical),
             LogicalPlan::Values(values) => self.values(values, logical),
             LogicalPlan::Repartition(repartition) => self.node(&repartition.input, led),
-            LogicalPlan::Window(_) => Err(Error::unsupported("a window function")),
+            LogicalPlan::Window(window) => self.window(window, logical, led),
             LogicalPlan::Distinct(Distinct::On(_)) => Err(Error::unsupported("DISTINCT ON")),
             LogicalPlan::Unnest(_) => Err(Error::unsupported("unnesting of arrays")),
             LogicalPlan::RecursiveQuery(_) => Err(Error::unsupported("a recursive query")),

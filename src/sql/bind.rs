@@ -4,10 +4,11 @@
 use super::provider::{FunctionRegistry, Provider};
 use super::source::Source;
 use super::walk::walk;
-use super::{names, problem, rewrite};
+use super::{hints, names, problem, rewrite};
 use crate::catalog::{Catalog, View};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::join::Hint;
 use datafusion_common::{ScalarValue, TableReference};
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion_sql::planner::SqlToRel;
@@ -34,6 +35,10 @@ pub struct Bound {
     pub plan: LogicalPlan,
     /// What the output columns are called, in the spelling of the user.
     pub names: Vec<String>,
+    /// Hints about its joins, those of views included.
+    pub hints: Vec<Hint>,
+    /// What is wrong with other hints.
+    pub warnings: Vec<String>,
 }
 
 /// Binds `query`, which [`super::guard::check`] let pass; `text` is the text it was parsed from.
@@ -60,6 +65,11 @@ pub(super) fn bind_view(view: &View, user: &Provider, parameters: &Parameters) -
     let Statement::Query(query) = *statement else { return Err(Error::internal("a view that is no query")) };
     let depth = user.depth + 1;
     let bound = bind_at(&query, user.catalog, user.config, user.functions, parameters, &view.query, depth)?;
+    {
+        let mut hinted = user.hinted.lock();
+        hinted.hints.extend(bound.hints);
+        hinted.warnings.extend(bound.warnings);
+    }
     if view.columns.is_empty() {
         return Ok(bound.plan);
     }
@@ -90,7 +100,11 @@ fn bind_at(
     let plan = SqlToRel::new(&provider).sql_statement_to_plan(statement);
     let plan = plan.map_err(|error| problem::explain(error, query))?;
     let names = output_names(query, &rewritten, &plan, &provider, &source);
-    Ok(Bound { plan, names })
+    let mut found = hints::collect(query);
+    let viewed = std::mem::take(&mut *provider.hinted.lock());
+    found.hints.extend(viewed.hints);
+    found.warnings.extend(viewed.warnings);
+    Ok(Bound { plan, names, hints: found.hints, warnings: found.warnings })
 }
 
 fn open_tables(query: &Query, provider: &Provider) -> Result<()> {

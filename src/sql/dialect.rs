@@ -55,6 +55,10 @@ impl Dialect for SkepDialect {
         SparkSqlDialect.supports_group_by_expr()
     }
 
+    fn supports_order_by_all(&self) -> bool {
+        true
+    }
+
     fn supports_group_by_with_modifier(&self) -> bool {
         SparkSqlDialect.supports_group_by_with_modifier()
     }
@@ -65,6 +69,11 @@ impl Dialect for SkepDialect {
 
     fn supports_nested_comments(&self) -> bool {
         SparkSqlDialect.supports_nested_comments()
+    }
+
+    /// `SELECT /*+ BROADCAST(t) */`.
+    fn supports_comment_optimizer_hint(&self) -> bool {
+        true
     }
 
     fn supports_create_table_using(&self) -> bool {

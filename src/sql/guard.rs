@@ -4,6 +4,7 @@
 //! brings is a compile error here and not a silence in an answer.
 
 use super::dialect::SkepDialect;
+use super::names;
 use super::source::At;
 use super::walk::walk;
 use crate::error::{Error, Result};
@@ -82,7 +83,14 @@ impl Guard<'_> {
         if let Some(OrderBy { kind, interpolate }) = order_by {
             self.refuse(interpolate.is_some(), "INTERPOLATE", "interpolate", from)?;
             match kind {
-                OrderByKind::All(_) => self.refuse(true, "ORDER BY ALL", "order by all", from)?,
+                OrderByKind::All(OrderByOptions { asc: _, nulls_first: _ }) => {
+                    let wildcard = names::naming_select(query).is_none_or(|select| {
+                        let star =
+                            |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+                        select.projection.iter().any(star)
+                    });
+                    self.refuse(wildcard, "ORDER BY ALL over *", "order by all", from)?;
+                }
                 OrderByKind::Expressions(exprs) => self.order_by(exprs)?,
             }
         }
@@ -140,7 +148,7 @@ impl Guard<'_> {
     fn select(&self, select: &Select) -> Result<()> {
         let Select {
             select_token,
-            optimizer_hints: _, // comments: they may be ignored by their nature
+            optimizer_hints: _, // read by `hints`, with warnings
             distinct,
             select_modifiers,
             top,
@@ -159,7 +167,7 @@ impl Guard<'_> {
             sort_by,
             having: _,
             named_window,
-            qualify,
+            qualify: _,
             window_before_qualify: _,
             value_table_mode,
             flavor,
@@ -179,11 +187,12 @@ impl Guard<'_> {
         self.refuse(!cluster_by.is_empty(), "CLUSTER BY", "cluster by", from)?;
         self.refuse(!distribute_by.is_empty(), "DISTRIBUTE BY", "distribute by", from)?;
         self.refuse(!sort_by.is_empty(), "SORT BY", "sort by", from)?;
-        self.refuse(qualify.is_some(), "QUALIFY", "qualify", from)?;
         self.refuse(value_table_mode.is_some(), "SELECT AS STRUCT or AS VALUE", "as", from)?;
         self.refuse(!matches!(flavor, SelectFlavor::Standard), "FROM before SELECT", "from", from)?;
-        if let Some(NamedWindowDefinition(name, _)) = named_window.first() {
-            return Err(window(name.span));
+        for NamedWindowDefinition(_, window) in named_window {
+            if let NamedWindowExpr::WindowSpec(window) = window {
+                self.window(window)?;
+            }
         }
         self.group_by(group_by, from)?;
         for item in projection {
@@ -408,16 +417,21 @@ impl Guard<'_> {
         self.refuse(true, what, phrase, || expr.span())
     }
 
+    fn window(&self, window: &WindowSpec) -> Result<()> {
+        let WindowSpec { window_name: _, partition_by: _, order_by, window_frame } = window;
+        if let Some(WindowFrame { units: _, start_bound: _, end_bound: _ }) = window_frame {}
+        self.order_by(order_by)
+    }
+
     fn function(&self, function: &Function) -> Result<()> {
-        let Function { name, uses_odbc_syntax, parameters, args, filter: _, null_treatment, over, within_group } = function;
+        let Function { name, uses_odbc_syntax, parameters, args, filter: _, null_treatment: _, over, within_group } = function;
         let from = || name.span();
-        if over.is_some() {
-            return Err(window(name.span()));
+        if let Some(WindowType::WindowSpec(window)) = over {
+            self.window(window)?;
         }
         self.refuse(*uses_odbc_syntax, "the {fn ...} syntax", "", from)?;
         self.refuse(!matches!(parameters, FunctionArguments::None), "a function with two lists of arguments", "", from)?;
-        self.refuse(null_treatment.is_some(), "IGNORE NULLS or RESPECT NULLS", "", from)?;
-        self.refuse(!within_group.is_empty(), "WITHIN GROUP", "within group", from)?;
+        self.order_by(within_group)?;
         match args {
             FunctionArguments::None => Ok(()),
             FunctionArguments::Subquery(_) => self.refuse(true, "a subquery as list of arguments", "", from),
@@ -450,10 +464,6 @@ impl Guard<'_> {
 
 fn is_offset_only(limit: &LimitClause) -> bool {
     matches!(limit, LimitClause::LimitOffset { limit: None, offset: Some(_), .. })
-}
-
-fn window(span: Span) -> Error {
-    Error::new(crate::error::ErrorKind::Unsupported, "window functions are not supported yet").at_span(span)
 }
 
 /// Where the words of `phrase` follow one another.

@@ -17,6 +17,7 @@ mod declaration;
 mod dialect;
 mod grouping;
 pub mod guard;
+mod hints;
 mod limits;
 mod literal;
 mod names;
@@ -29,6 +30,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod windows;
 
 pub use arithmetic::{ArithmeticFunctions, SparkArithmetic};
 pub use bind::{Bound, Parameters, bind};

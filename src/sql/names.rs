@@ -3,8 +3,9 @@
 
 use super::source::Source;
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query,
-    Select, SelectItem, SetExpr, UnaryOperator, Value,
+    BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    NullTreatment, OrderByExpr, Query, Select, SelectItem, SetExpr, UnaryOperator, Value, WindowFrameBound, WindowSpec,
+    WindowType,
 };
 
 /// An identifier with the letters of the text, which the tree has in lower case.
@@ -22,7 +23,11 @@ pub(super) fn spelled(ident: &Ident, source: &Source) -> String {
 
 /// The SELECT that names a query's columns.
 pub(super) fn naming_select(query: &Query) -> Option<&Select> {
-    let mut body = query.body.as_ref();
+    naming_select_of(&query.body)
+}
+
+/// The same of a query's body.
+pub(super) fn naming_select_of(mut body: &SetExpr) -> Option<&Select> {
     loop {
         match body {
             SetExpr::Select(select) => return Some(select),
@@ -136,9 +141,59 @@ fn call(function: &Function, source: &Source) -> String {
             other => other.to_string(),
         }));
     }
-    let text = format!("{name}({distinct}{})", arguments.join(", "));
-    match &function.filter {
-        Some(filter) => format!("{text} FILTER (WHERE {})", pretty(filter, source)),
+    let shown = match (name.to_lowercase().as_str(), &function.over) {
+        ("rank" | "dense_rank" | "percent_rank", Some(_)) => name.to_uppercase(),
+        _ => name.clone(),
+    };
+    let mut text = format!("{shown}({distinct}{})", arguments.join(", "));
+    if let Some(filter) = &function.filter {
+        text += &format!(" FILTER (WHERE {})", pretty(filter, source));
+    }
+    if function.null_treatment == Some(NullTreatment::IgnoreNulls) {
+        text += " ignore nulls";
+    }
+    match &function.over {
+        Some(WindowType::WindowSpec(spec)) => text + &format!(" OVER ({})", window(spec, &name, source)),
+        Some(WindowType::NamedWindow(name)) => text + &format!(" OVER {}", spelled(name, source)),
         None => text,
+    }
+}
+
+/// A window with the order of NULLs and the frame spelled out.
+fn window(spec: &WindowSpec, function: &str, source: &Source) -> String {
+    let mut parts: Vec<String> = spec.window_name.iter().map(|name| spelled(name, source)).collect();
+    if !spec.partition_by.is_empty() {
+        let keys: Vec<String> = spec.partition_by.iter().map(|key| pretty(key, source)).collect();
+        parts.push(format!("PARTITION BY {}", keys.join(", ")));
+    }
+    if !spec.order_by.is_empty() {
+        let key = |key: &OrderByExpr| {
+            let ascending = key.options.asc != Some(false);
+            let first = key.options.nulls_first.unwrap_or(ascending);
+            let (direction, nulls) = (if ascending { "ASC" } else { "DESC" }, if first { "FIRST" } else { "LAST" });
+            format!("{} {direction} NULLS {nulls}", pretty(&key.expr, source))
+        };
+        parts.push(format!("ORDER BY {}", spec.order_by.iter().map(key).collect::<Vec<_>>().join(", ")));
+    }
+    parts.push(match &spec.window_frame {
+        Some(frame) => {
+            let end = frame.end_bound.as_ref().map_or_else(|| "CURRENT ROW".to_owned(), |bound| bound_text(bound, source));
+            format!("{} BETWEEN {} AND {end}", frame.units, bound_text(&frame.start_bound, source))
+        }
+        None if spec.order_by.is_empty() => "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING".into(),
+        None => {
+            let by_rows =
+                matches!(function.to_lowercase().as_str(), "row_number" | "rank" | "dense_rank" | "percent_rank" | "ntile");
+            format!("{} BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW", if by_rows { "ROWS" } else { "RANGE" })
+        }
+    });
+    parts.join(" ")
+}
+
+fn bound_text(bound: &WindowFrameBound, source: &Source) -> String {
+    match bound {
+        WindowFrameBound::Preceding(Some(value)) => format!("{} PRECEDING", pretty(value, source)),
+        WindowFrameBound::Following(Some(value)) => format!("{} FOLLOWING", pretty(value, source)),
+        unbounded => unbounded.to_string(),
     }
 }

@@ -48,7 +48,8 @@ impl FunctionRegistry {
         let scalar = self.scalar.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
         let aggregate =
             self.aggregate.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
-        scalar.chain(aggregate)
+        let window = self.window.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
+        scalar.chain(aggregate).chain(window)
     }
 }
 
@@ -64,6 +65,8 @@ pub(super) struct Provider<'a> {
     scalar: HashMap<String, Arc<ScalarUDF>>,
     aggregate: HashMap<String, Arc<AggregateUDF>>,
     files: Mutex<HashMap<String, Arc<dyn Table>>>,
+    /// Hints in the views that the statement uses.
+    pub(super) hinted: Mutex<super::hints::Found>,
 }
 
 impl<'a> Provider<'a> {
@@ -98,7 +101,19 @@ impl<'a> Provider<'a> {
             }
         }
         let types = Arc::new(SparkTypes { time_zone: config.time_zone.as_str().into() });
-        Self { catalog, config, functions, depth, options, planners, types, scalar, aggregate, files: Mutex::default() }
+        Self {
+            catalog,
+            config,
+            functions,
+            depth,
+            options,
+            planners,
+            types,
+            scalar,
+            aggregate,
+            files: Mutex::default(),
+            hinted: Mutex::default(),
+        }
     }
 
     /// The options under which plans are made; the optimizer wants the same.
@@ -157,7 +172,8 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
-        self.functions.window.iter().find(|function| function.name() == name).cloned()
+        let named = |function: &&Arc<WindowUDF>| function.name() == name || function.aliases().iter().any(|alias| alias == name);
+        self.functions.window.iter().find(named).cloned()
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {

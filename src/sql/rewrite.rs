@@ -12,6 +12,7 @@ use super::names;
 use super::provider::FunctionRegistry;
 use super::source::{At, Source, nearest};
 use super::walk::{walk, walk_mut};
+use super::windows::{Windows, plain_bounds};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use datafusion_common::ScalarValue;
@@ -37,6 +38,7 @@ pub(super) fn rewrite(
         positional,
         used: BTreeSet::new(),
         ctes: Vec::new(),
+        windows: Vec::new(),
         literals: Vec::new(),
         raw: 0,
     };
@@ -60,6 +62,8 @@ struct Rewriter<'a> {
     used: BTreeSet<String>,
     /// Names of common table expressions in scope, innermost last.
     ctes: Vec<HashSet<String>>,
+    /// Named windows in scope, innermost last.
+    windows: Vec<Windows>,
     literals: Vec<Literal>,
     /// How many nodes around want numbers as they are.
     raw: usize,
@@ -71,6 +75,11 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         let names = query.with.iter().flat_map(|with| &with.cte_tables).map(|cte| cte.alias.name.value.clone());
         self.ctes.push(names.collect());
+        // ORDER BY sees the windows of the SELECT it belongs to.
+        self.windows.push(match query.body.as_ref() {
+            SetExpr::Select(select) => Windows::of(select),
+            _ => Windows::default(),
+        });
         if let Some(Fetch { with_ties: false, percent: false, quantity }) = query.fetch.take() {
             let limit = Some(quantity.unwrap_or_else(|| Expr::value(Value::Number("1".into(), false))));
             let offset = match query.limit_clause.take() {
@@ -78,6 +87,17 @@ impl VisitorMut for Rewriter<'_> {
                 _ => None,
             };
             query.limit_clause = Some(LimitClause::LimitOffset { limit, offset, limit_by: vec![] });
+        }
+        if let Some(OrderBy { kind, .. }) = &mut query.order_by
+            && let OrderByKind::All(options) = *kind
+        {
+            let columns = names::naming_select_of(&query.body).map_or(0, |select| select.projection.len());
+            let ordinal = |column: usize| OrderByExpr {
+                expr: Expr::value(Value::Number(column.to_string(), false)),
+                options,
+                with_fill: None,
+            };
+            *kind = OrderByKind::Expressions((1..=columns).map(ordinal).collect());
         }
         let order_by = match query.order_by.as_mut().map(|order_by| &mut order_by.kind) {
             Some(OrderByKind::Expressions(exprs)) => exprs.as_mut_slice(),
@@ -89,6 +109,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         self.ctes.pop();
+        self.windows.pop();
         if let Some(OrderBy { kind: OrderByKind::Expressions(exprs), .. }) = &mut query.order_by {
             exprs.iter_mut().for_each(|expr| self.restore(&mut expr.expr));
         }
@@ -99,7 +120,14 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        self.windows.push(Windows::of(select));
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        self.windows.pop();
+        select.named_window.clear();
         if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
             exprs.iter_mut().for_each(|expr| self.restore_all(expr));
         }
@@ -131,10 +159,14 @@ impl VisitorMut for Rewriter<'_> {
         if matches!(expr, Expr::Interval(_)) {
             self.raw += 1;
         }
-        if let Expr::Function(function) = expr
-            && let Err(error) = self.function(function)
-        {
-            return ControlFlow::Break(error);
+        if let Expr::Function(function) = expr {
+            let resolved = match (&mut function.over, self.windows.last()) {
+                (Some(over), Some(windows)) => windows.resolve(over),
+                _ => Ok(()),
+            };
+            if let Err(error) = resolved.and_then(|()| self.function(function)) {
+                return ControlFlow::Break(error);
+            }
         }
         ControlFlow::Continue(())
     }
@@ -190,6 +222,18 @@ impl Rewriter<'_> {
                 });
                 arguments.extend(substring_for.iter_mut().map(|count| take(count)));
                 *expr = function("substring", arguments);
+            }
+            Expr::Function(Function { over: Some(over), name, args, .. }) => {
+                let text = |index: usize| self.literals.get(index).map(|literal| literal.text.clone());
+                plain_bounds(over, text).map_err(|error| error.at_span(name.span()))?;
+                // The borrowed planner spells count(*) out in aggregations only.
+                if let FunctionArguments::List(FunctionArgumentList { args, .. }) = args
+                    && name.to_string() == "count"
+                    && matches!(args.as_slice(), [] | [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)])
+                {
+                    let one = self.literal("1".into(), ScalarValue::Int32(Some(1)));
+                    *args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(one))];
+                }
             }
             Expr::UnaryOp { op: op @ UnaryOperator::BangNot, .. } => *op = UnaryOperator::Not,
             _ => {}

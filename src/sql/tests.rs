@@ -245,7 +245,6 @@ fn what_is_parsed_and_not_honoured_is_refused_by_name_and_position() {
         ("SELECT * FROM t DISTRIBUTE BY a", "DISTRIBUTE BY", 1, 17),
         ("SELECT * FROM t FOR UPDATE", "FOR UPDATE", 1, 17),
         ("SELECT TOP 3 a FROM t", "TOP", 1, 8),
-        ("SELECT a, row_number() OVER (ORDER BY a) FROM t", "window functions", 1, 11),
         ("WITH RECURSIVE r AS (SELECT 1) SELECT * FROM r", "RECURSIVE", 1, 6),
         ("SELECT a FROM t INTERSECT ALL SELECT a FROM u", "INTERSECT ALL", 1, 17),
         ("SELECT a FROM t EXCEPT ALL SELECT a FROM u", "EXCEPT ALL", 1, 17),

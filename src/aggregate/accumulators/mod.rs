@@ -3,22 +3,34 @@
 //! State travels between tasks, to disk and back as columns ([`Accumulate::drain`],
 //! [`Accumulate::merge`]), so merging and spilling need nothing else.
 
+mod chosen;
 mod count;
+mod gather;
 mod generic;
 mod min_max;
+mod moments;
 mod pairs;
 mod seen;
+mod sketch;
 mod sum;
 
+pub(super) use chosen::Choice;
+pub(super) use gather::Gathered;
+pub(super) use sketch::bits_for;
+
+use chosen::Chosen;
+use gather::Gather;
 use generic::Generic;
+use moments::Moments;
 use pairs::{Collect, Distinct};
+use sketch::ApproxDistinct;
 
 use super::AggregateCall;
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// With at most this many groups, sums and counts of a batch go to a small array first. Guessed:
 /// 32 groups x 4 lanes x 8 bytes is 1 KiB.
@@ -123,6 +135,18 @@ pub(super) enum Function {
     Max,
     CollectList,
     CollectSet,
+    /// One value a group.
+    Chosen(Choice),
+    /// All values, for [`SlotSpec::gathered`].
+    Gather,
+    /// Different values, estimated in 2^bits registers.
+    ApproxDistinct {
+        bits: u8,
+    },
+    /// Skewness or kurtosis.
+    Moments {
+        kurtosis: bool,
+    },
     Other,
 }
 
@@ -139,6 +163,8 @@ pub(super) struct SlotSpec {
     pub(super) distinct: bool,
     /// SQL type of the result.
     pub(super) output: DataType,
+    /// What is made of all values.
+    pub(super) gathered: Option<Arc<Gathered>>,
 }
 
 impl SlotSpec {
@@ -149,11 +175,14 @@ impl SlotSpec {
 
     /// The types of the state's columns, as spill files hold them.
     pub(super) fn state_types(&self) -> Result<Vec<DataType>> {
-        if self.distinct || matches!(self.function, Function::CollectList | Function::CollectSet) {
+        if self.distinct || matches!(self.function, Function::CollectList | Function::CollectSet | Function::Gather) {
             return Ok(self.types.iter().map(pairs::list_type).collect());
         }
         Ok(match self.function {
             Function::Count => vec![DataType::Int64],
+            Function::Chosen(_) => vec![self.types.first().map_or(DataType::Null, storage_type), DataType::BinaryView],
+            Function::ApproxDistinct { .. } => vec![DataType::BinaryView],
+            Function::Moments { .. } => vec![DataType::Float64; moments::WIDTH],
             Function::Sum => sum::state_types(&self.output),
             Function::Min | Function::Max if min_max::supports(&self.output) => vec![storage_type(&self.output)],
             _ => Generic::state_types(self)?,
@@ -165,6 +194,9 @@ impl SlotSpec {
         if matches!(self.function, Function::CollectList | Function::CollectSet) {
             return Ok(Box::new(Collect::new(self, self.distinct || self.function == Function::CollectSet)));
         }
+        if let (Function::Gather, Some(gathered)) = (self.function, &self.gathered) {
+            return Ok(Box::new(Gather::new(gathered, self)));
+        }
         if self.distinct {
             return Ok(Box::new(Distinct::new(self, self.plain(true)?)));
         }
@@ -174,6 +206,9 @@ impl SlotSpec {
     fn plain(&self, tracked: bool) -> Result<Box<dyn Accumulate>> {
         Ok(match self.function {
             Function::Count => Box::new(count::Count::default()),
+            Function::Chosen(choice) => Box::new(Chosen::new(choice, &self.types)?),
+            Function::ApproxDistinct { bits } => Box::new(ApproxDistinct::new(bits, &self.types)),
+            Function::Moments { kurtosis } => Box::new(Moments::new(kurtosis)),
             Function::Sum if self.output == DataType::Float64 => Box::new(sum::FloatSum::new(tracked)),
             Function::Sum => Box::new(sum::IntegerSum::new(&self.output, tracked, self.describe())),
             Function::Min | Function::Max if min_max::supports(&self.output) => {

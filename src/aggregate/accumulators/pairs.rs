@@ -27,7 +27,7 @@ pub(super) fn list_type(data_type: &DataType) -> DataType {
 }
 
 /// (group, value) pairs, each once or as often as it came.
-struct Pairs {
+pub(super) struct Pairs {
     types: Vec<DataType>,
     known: Option<(GroupKeys, GroupTable)>,
     ids: Vec<u32>,
@@ -37,7 +37,8 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn new(types: &[DataType], once: bool) -> Self {
+    /// No pairs; `once`: equal ones are kept once.
+    pub(super) fn new(types: &[DataType], once: bool) -> Self {
         let known = once.then(|| {
             let mut key_types = vec![DataType::UInt32];
             key_types.extend(types.iter().cloned());
@@ -81,7 +82,8 @@ impl Pairs {
         Ok(())
     }
 
-    fn update(&mut self, groups: &Groups, columns: &[Column]) -> Result<()> {
+    /// Takes a batch: one column an argument.
+    pub(super) fn update(&mut self, groups: &Groups, columns: &[Column]) -> Result<()> {
         let ids = match groups.ids() {
             Some(ids) => ids.to_vec(),
             None => vec![0; groups.rows()],
@@ -89,7 +91,7 @@ impl Pairs {
         self.add(ids.into(), columns)
     }
 
-    fn merge(&mut self, groups: &Groups, state: &[ArrayRef]) -> Result<()> {
+    pub(super) fn merge(&mut self, groups: &Groups, state: &[ArrayRef]) -> Result<()> {
         let Some(first) = state.first() else { return Ok(()) };
         let mut ids = Vec::new();
         let offsets = first.as_list::<i32>().value_offsets();
@@ -125,7 +127,7 @@ impl Pairs {
     }
 
     /// One list a group and argument; empty afterwards.
-    fn lists(&mut self, count: usize) -> Result<Vec<ListArray>> {
+    pub(super) fn lists(&mut self, count: usize) -> Result<Vec<ListArray>> {
         let (ids, columns) = self.take()?;
         if i32::try_from(ids.len()).is_err() {
             return Err(Error::memory("over 2^31 values to keep in one task of an aggregate"));
@@ -152,11 +154,11 @@ impl Pairs {
         columns.iter().map(list).collect()
     }
 
-    fn drain(&mut self, count: usize) -> Result<Vec<ArrayRef>> {
+    pub(super) fn drain(&mut self, count: usize) -> Result<Vec<ArrayRef>> {
         Ok(self.lists(count)?.into_iter().map(|list| Arc::new(list) as ArrayRef).collect())
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.held + self.ids.capacity() * 4 + self.known.as_ref().map_or(0, |(_, table)| table.bytes())
     }
 }

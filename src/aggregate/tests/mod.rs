@@ -122,6 +122,8 @@ pub(super) fn node(schema: &SchemaRef, chunks: Vec<Chunk>, groups: &[usize], cal
             arguments: arguments.iter().map(|&index| column(schema, index)).collect(),
             distinct: *distinct,
             filter: filter.map(|index| column(schema, index)),
+            order: Vec::new(),
+            ignore_nulls: false,
             field,
         });
     }

@@ -11,10 +11,12 @@ mod dates;
 mod math;
 mod strings;
 mod type_name;
+mod weights;
 
 pub use arithmetic::{decimal_literal, divide, int_divide, minus, multiply, negate, plus, remainder};
 pub(super) use builtin::Builtin;
 pub use closure::from_closure;
+pub use weights::{mean_of, times_count};
 
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;

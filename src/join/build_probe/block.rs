@@ -114,7 +114,7 @@ impl Joint {
         let chunk = Chunk::from_arrays(columns.clone(), rows);
         let keys = self.build.keys.keys(&chunk)?;
         let table = match self.method {
-            Method::Hash => Table::build(&keys, self.build.keys.is_integer(), query.constant_hash)?,
+            Method::Hash => Table::build(&keys, self.build.keys.is_integer(), query.constant_hash, &|| query.cancel.check())?,
             Method::Cross => Table::empty(),
         };
         let cross = CrossKeys::of(&self.build, &chunk)?;

@@ -147,7 +147,11 @@ impl Joint {
         let was = self.spilled.fetch_or(after & every | 1 << self.null_place(), Ordering::AcqRel);
         self.counters.partitions_spilled.add(u64::from((after & every & !was).count_ones()));
         if was == 0 && after != 0 {
-            self.metrics.note("switch: the build side outgrew its memory; partitions went to disk".to_owned());
+            let (expected, actual) = (self.expected.rows, self.counters.build_rows.get());
+            self.metrics.note(format!(
+                "switch: the build side outgrew its memory ({expected:.0} rows expected, {actual} so far); \
+                 partitions went to disk"
+            ));
         }
     }
 }
@@ -257,7 +261,8 @@ impl BuildSink {
         let hashed = joint.method == Method::Hash;
         let none = KeyBatch { data: KeyData::Fixed64(Vec::new()), valid: None };
         let planned = if hashed { &*keys } else { &none };
-        let plan = Plan::new(planned, joint.build.keys.is_integer(), query.constant_hash, query.threads)?;
+        let plan =
+            Plan::new(planned, joint.build.keys.is_integer(), query.constant_hash, query.threads, &|| query.cancel.check())?;
         let slices = if hashed { plan.slices(query.threads) } else { Vec::new() };
         let shared = Arc::new(Columns {
             rows,
@@ -271,8 +276,8 @@ impl BuildSink {
         let mut jobs: Vec<Job> = Vec::new();
         for (at, (from, to)) in slices.into_iter().enumerate() {
             let shared = shared.clone();
-            jobs.push(Box::new(move |_: &TaskContext| {
-                *shared.scattered[at].lock() = shared.plan.scatter(&shared.keys, from, to);
+            jobs.push(Box::new(move |task: &TaskContext| {
+                *shared.scattered[at].lock() = shared.plan.scatter(&shared.keys, from, to, &|| task.check_cancelled())?;
                 Ok(())
             }));
         }
@@ -286,7 +291,9 @@ impl BuildSink {
         for ((key, filter), values) in joint.filters.iter().zip(filtered) {
             if whole {
                 let (filter, data_type) = (filter.clone(), joint.build.keys.key_type(*key).clone());
-                jobs.push(Box::new(move |_: &TaskContext| runtime_filter::publish(&filter, &data_type, &values)));
+                jobs.push(Box::new(move |task: &TaskContext| {
+                    runtime_filter::publish(&filter, &data_type, &values, &|| task.check_cancelled())
+                }));
             }
         }
         Ok((jobs, shared))
@@ -314,8 +321,8 @@ impl BuildSink {
         let parts = Arc::new(Parts((0..count).map(|_| Mutex::default()).collect()));
         for (at, tuples) in tuples.into_iter().enumerate() {
             let (columns, parts) = (columns.clone(), parts.clone());
-            jobs.push(Box::new(move |_: &TaskContext| {
-                *parts.0[at].lock() = Some(columns.plan.piece(&columns.keys, tuples)?);
+            jobs.push(Box::new(move |task: &TaskContext| {
+                *parts.0[at].lock() = Some(columns.plan.piece(&columns.keys, tuples, &|| task.check_cancelled())?);
                 Ok(())
             }));
         }
@@ -337,6 +344,13 @@ impl BuildSink {
         let memory = columns.memory.lock().take();
         let mut block = joint.finish_block(arrays, columns.rows, table, columns.keys.valid.clone(), cross, memory);
         joint.find_hot_runs(&mut block, query)?;
+        if joint.expected_to_spill && joint.method == Method::Hash && joint.spilled_mask() == 0 {
+            let expected = joint.expected.rows;
+            joint.metrics.note(format!(
+                "switch: the build side fits its memory ({expected:.0} rows expected, {} came); no partition was needed",
+                block.rows
+            ));
+        }
         *joint.block.lock() = Some(Arc::new(block));
         Ok(())
     }

@@ -74,28 +74,30 @@ impl Source for Leftovers {
 pub(in crate::join) struct Unmatched {
     joint: Arc<Joint>,
     block: Arc<Block>,
+    /// The first row not looked at.
     from: usize,
     to: usize,
     kept: Kept,
     at: usize,
-    looked: bool,
 }
 
 impl Unmatched {
     /// The rows of `block` from `from` to `to`.
     pub(in crate::join) fn new(joint: Arc<Joint>, block: Arc<Block>, from: usize, to: usize) -> Self {
-        Self { joint, block, from, to, kept: Kept::default(), at: 0, looked: false }
+        Self { joint, block, from, to, kept: Kept::default(), at: 0 }
     }
 }
 
 impl Cursor for Unmatched {
     fn next(&mut self, task: &TaskContext) -> Result<Step> {
-        if !self.looked {
-            self.kept = self.joint.kept_build(&self.block, self.from, self.to);
-            self.looked = true;
-        }
         if self.at >= self.kept.rows.len() {
-            return Ok(Step::Done);
+            if self.from >= self.to {
+                return Ok(Step::Done);
+            }
+            let to = (self.from + MORSEL_ROWS).min(self.to);
+            self.kept = self.joint.kept_build(&self.block, self.from, to);
+            (self.from, self.at) = (to, 0);
+            return Ok(Step::Yield);
         }
         let (rows, marks) = self.kept.piece(self.at, task.query.chunk_rows.max(1));
         self.at += rows.len();

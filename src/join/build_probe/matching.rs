@@ -207,9 +207,17 @@ impl Matching {
             steps += 1;
             let at = |position: u32| self.build_row(position);
             if len > 0 && !(matched.get(at(start) as usize) && matched.get(at(start + len - 1) as usize)) {
-                (start..start + len).for_each(|position| matched.set(at(position)));
-                steps += len as usize;
+                // A hot key's rows in several steps: the last of them is set last.
+                let from = start + self.offset;
+                let to = (start + len).min(from + STEPS_MAX as u32);
+                (from..to).for_each(|position| matched.set(at(position)));
+                steps += (to - from) as usize;
+                self.offset = to - start;
+                if self.offset < len {
+                    break;
+                }
             }
+            self.offset = 0;
             row += 1;
         }
         self.row = row;

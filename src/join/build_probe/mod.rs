@@ -31,6 +31,7 @@ pub(super) use leftovers::Unmatched;
 pub(super) use matching::{Input, Matching};
 
 use super::assemble::Assembler;
+use super::cost::Size;
 use super::keys::{self, KeySide};
 use super::shape::{Keep, Shape};
 use super::{Choice, JoinRequest, RuntimeFilter, Strategy};
@@ -85,6 +86,10 @@ pub(super) struct Joint {
     /// What is in memory: none before it is built, and after nobody needs it any more.
     block: Mutex<Option<Arc<Block>>>,
     collected: Mutex<build::Collected>,
+    /// What the planner expected of the build side.
+    expected: Size,
+    /// Whether that was more than memory holds.
+    expected_to_spill: bool,
     /// Bytes collected so far, while more can go to disk.
     collecting: AtomicUsize,
     leftovers: Mutex<Option<leftovers::Todo>>,
@@ -146,6 +151,7 @@ impl Joint {
         let filters = if build_left { &request.right_filters } else { &request.left_filters };
         let usable = |key: usize| !cross && shape.drops_probe() && request.keys.get(key).is_some_and(|key| !key.null_equals);
         let partitions = if cross { 1 } else { partitions };
+        let expected = Size::of(if build_left { &request.left } else { &request.right });
         let hot = hot::Hot::new(if cross { &[] } else { &request.hot_keys }, &build_keys)?;
         Ok(Self {
             assembler,
@@ -170,6 +176,8 @@ impl Joint {
             probe_files: PartitionFiles::new(storage_schema(probe_schema), partitions + hot::APART),
             block: Mutex::default(),
             collected: Mutex::default(),
+            expected,
+            expected_to_spill: expected.table_bytes() > request.memory_limit as f64,
             collecting: AtomicUsize::new(0),
             leftovers: Mutex::default(),
             reversed: OnceLock::new(),
@@ -203,6 +211,8 @@ impl Joint {
                 probe_files: PartitionFiles::new(storage_schema(&self.build.schema), 0),
                 block: Mutex::default(),
                 collected: Mutex::default(),
+                expected: self.expected,
+                expected_to_spill: true,
                 collecting: AtomicUsize::new(0),
                 leftovers: Mutex::default(),
                 reversed: OnceLock::new(),

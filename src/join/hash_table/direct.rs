@@ -13,7 +13,8 @@
 //! Cost: one random access a probe row (Ranked: two, three with duplicates). NULL keys are left out.
 
 use super::super::keys::KeyBatch;
-use super::NO_MATCH;
+use super::{CHECK_ROWS, Check, NO_MATCH};
+use crate::error::Result;
 
 /// One entry a value.
 pub(in crate::join) struct Dense {
@@ -24,10 +25,10 @@ pub(in crate::join) struct Dense {
 }
 
 impl Dense {
-    pub(super) fn build(words: &[u64], keys: &KeyBatch, min: i64, span: usize) -> Self {
+    pub(super) fn build(words: &[u64], keys: &KeyBatch, min: i64, span: usize, check: Check) -> Result<Self> {
         let slot = |word: u64| (word as i64).wrapping_sub(min) as usize;
-        let (starts, order) = counting_sort(words, keys, span, slot);
-        Self { min, starts, order }
+        let (starts, order) = counting_sort(words, keys, span, slot, check)?;
+        Ok(Self { min, starts, order })
     }
 
     pub(super) fn lookup(&self, words: &[u64], keys: &KeyBatch) -> Vec<(u32, u32)> {
@@ -68,10 +69,13 @@ pub(in crate::join) struct Ranked {
 }
 
 impl Ranked {
-    pub(super) fn build(words: &[u64], keys: &KeyBatch, min: i64, span: usize) -> Self {
+    pub(super) fn build(words: &[u64], keys: &KeyBatch, min: i64, span: usize, check: Check) -> Result<Self> {
         let mut bits = vec![0u64; span.div_ceil(64)];
         let offset = |word: u64| (word as i64).wrapping_sub(min) as usize;
         for (row, word) in words.iter().enumerate() {
+            if row % CHECK_ROWS == 0 {
+                check()?;
+            }
             if keys.is_valid(row) {
                 bits[offset(*word) / 64] |= 1 << (offset(*word) % 64);
             }
@@ -86,11 +90,11 @@ impl Ranked {
             let at = offset(word);
             (ranks[at / 64] + (bits[at / 64] & ((1 << (at % 64)) - 1)).count_ones()) as usize
         };
-        let (mut starts, order) = counting_sort(words, keys, distinct as usize, rank);
+        let (mut starts, order) = counting_sort(words, keys, distinct as usize, rank, check)?;
         if order.len() == distinct as usize {
             starts = Vec::new();
         }
-        Self { min, span: span as u64, bits, ranks, starts, order }
+        Ok(Self { min, span: span as u64, bits, ranks, starts, order })
     }
 
     pub(super) fn lookup(&self, words: &[u64], keys: &KeyBatch) -> Vec<(u32, u32)> {
@@ -132,10 +136,19 @@ fn ranges(words: &[u64], keys: &KeyBatch, find: impl Fn(u64) -> (u32, u32)) -> V
 }
 
 /// Rows by slot, and where each slot starts.
-fn counting_sort(words: &[u64], keys: &KeyBatch, slots: usize, slot: impl Fn(u64) -> usize) -> (Vec<u32>, Vec<u32>) {
+fn counting_sort(
+    words: &[u64],
+    keys: &KeyBatch,
+    slots: usize,
+    slot: impl Fn(u64) -> usize,
+    check: Check,
+) -> Result<(Vec<u32>, Vec<u32>)> {
     let mut starts = vec![0u32; slots + 1];
     let mut total = 0;
     for (row, word) in words.iter().enumerate() {
+        if row % CHECK_ROWS == 0 {
+            check()?;
+        }
         if keys.is_valid(row) {
             starts[slot(*word)] += 1;
             total += 1;
@@ -149,11 +162,14 @@ fn counting_sort(words: &[u64], keys: &KeyBatch, slots: usize, slot: impl Fn(u64
     }
     let mut order = vec![0u32; total];
     for (row, word) in words.iter().enumerate().rev() {
+        if row % CHECK_ROWS == 0 {
+            check()?;
+        }
         if keys.is_valid(row) {
             let at = &mut starts[slot(*word)];
             *at -= 1;
             order[*at as usize] = row as u32;
         }
     }
-    (starts, order)
+    Ok((starts, order))
 }

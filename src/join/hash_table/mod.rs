@@ -29,6 +29,12 @@ const RANKED_SPAN_SHARE: u64 = 64;
 /// Fewer rows than this are not worth cutting into parts. Guessed.
 const PART_ROWS: usize = 1 << 16;
 
+/// Rows between two looks at whether the query was ended: a fraction of a millisecond. Guessed.
+pub(super) const CHECK_ROWS: usize = 1 << 16;
+
+/// Looks whether the query was ended; an error if so.
+pub(super) type Check<'a> = &'a dyn Fn() -> Result<()>;
+
 /// No match.
 pub(super) const NO_MATCH: (u32, u32) = (0, 0);
 
@@ -78,13 +84,13 @@ enum Pieces {
 
 impl Plan {
     /// Picks the form for `keys`. `integer`: the encodings are values of 64-bit integers.
-    pub(super) fn new(keys: &KeyBatch, integer: bool, constant_hash: bool, threads: usize) -> Result<Self> {
+    pub(super) fn new(keys: &KeyBatch, integer: bool, constant_hash: bool, threads: usize, check: Check) -> Result<Self> {
         let rows = keys.data.len();
         if rows >= u32::MAX as usize {
             return Err(Error::unsupported("a join whose built side has over 4 billion rows"));
         }
         let form = match &keys.data {
-            KeyData::Fixed64(words) if integer && !constant_hash => direct_form(words, keys),
+            KeyData::Fixed64(words) if integer && !constant_hash => direct_form(words, keys, check)?,
             _ => Form::Unchained,
         };
         let parts = if threads > 1 && rows > PART_ROWS { (threads * 4).next_power_of_two().min(64) } else { 1 };
@@ -103,14 +109,18 @@ impl Plan {
     }
 
     /// Hashes the rows of a slice and sorts them into parts.
-    pub(super) fn scatter(&self, keys: &KeyBatch, from: usize, to: usize) -> Scattered {
+    pub(super) fn scatter(&self, keys: &KeyBatch, from: usize, to: usize, check: Check) -> Result<Scattered> {
         let mut parts: Scattered = vec![Vec::with_capacity((to - from) >> self.part_bits); 1 << self.part_bits];
-        for (at, hash) in keys.data.hash(from, to, self.constant_hash).into_iter().enumerate() {
-            if keys.is_valid(from + at) {
-                parts[unchained::part_of(hash, self.part_bits)].push((hash, (from + at) as u32));
+        for start in (from..to).step_by(CHECK_ROWS) {
+            check()?;
+            let end = (start + CHECK_ROWS).min(to);
+            for (row, hash) in (start..end).zip(keys.data.hash(start, end, self.constant_hash)) {
+                if keys.is_valid(row) {
+                    parts[unchained::part_of(hash, self.part_bits)].push((hash, row as u32));
+                }
             }
         }
-        parts
+        Ok(parts)
     }
 
     /// How many pieces the table consists of.
@@ -122,14 +132,18 @@ impl Plan {
     }
 
     /// Builds one piece. `tuples` are its rows from every slice, in the order of the slices.
-    pub(super) fn piece(&self, keys: &KeyBatch, tuples: Vec<Vec<(u64, u32)>>) -> Result<Piece> {
+    pub(super) fn piece(&self, keys: &KeyBatch, tuples: Vec<Vec<(u64, u32)>>, check: Check) -> Result<Piece> {
         let bits = self.part_bits;
         match (self.form, &keys.data) {
-            (Form::Dense { min, span }, KeyData::Fixed64(words)) => Ok(Piece::Dense(Dense::build(words, keys, min, span))),
-            (Form::Ranked { min, span }, KeyData::Fixed64(words)) => Ok(Piece::Ranked(Ranked::build(words, keys, min, span))),
-            (Form::Unchained, KeyData::Fixed64(words)) => Ok(Piece::Words(Part::build(words, tuples, bits))),
-            (Form::Unchained, KeyData::Fixed128(words)) => Ok(Piece::Wide(Part::build(words, tuples, bits))),
-            (Form::Unchained, KeyData::Bytes(bytes)) => Ok(Piece::Bytes(Part::build(bytes, tuples, bits))),
+            (Form::Dense { min, span }, KeyData::Fixed64(words)) => {
+                Ok(Piece::Dense(Dense::build(words, keys, min, span, check)?))
+            }
+            (Form::Ranked { min, span }, KeyData::Fixed64(words)) => {
+                Ok(Piece::Ranked(Ranked::build(words, keys, min, span, check)?))
+            }
+            (Form::Unchained, KeyData::Fixed64(words)) => Ok(Piece::Words(Part::build(words, tuples, bits, check)?)),
+            (Form::Unchained, KeyData::Fixed128(words)) => Ok(Piece::Wide(Part::build(words, tuples, bits, check)?)),
+            (Form::Unchained, KeyData::Bytes(bytes)) => Ok(Piece::Bytes(Part::build(bytes, tuples, bits, check)?)),
             _ => Err(Error::internal("a direct table over keys that are not integers")),
         }
     }
@@ -176,25 +190,28 @@ impl Plan {
     }
 }
 
-fn direct_form(words: &[u64], keys: &KeyBatch) -> Form {
+fn direct_form(words: &[u64], keys: &KeyBatch, check: Check) -> Result<Form> {
     let mut bounds: Option<(i64, i64)> = None;
     let mut count = 0u64;
-    for (row, word) in words.iter().enumerate() {
-        if keys.is_valid(row) {
-            let value = *word as i64;
-            count += 1;
-            bounds = Some(bounds.map_or((value, value), |(min, max)| (min.min(value), max.max(value))));
+    for (block, words) in words.chunks(CHECK_ROWS).enumerate() {
+        check()?;
+        for (at, word) in words.iter().enumerate() {
+            if keys.is_valid(block * CHECK_ROWS + at) {
+                let value = *word as i64;
+                count += 1;
+                bounds = Some(bounds.map_or((value, value), |(min, max)| (min.min(value), max.max(value))));
+            }
         }
     }
-    let Some((min, max)) = bounds else { return Form::Dense { min: 0, span: 0 } };
+    let Some((min, max)) = bounds else { return Ok(Form::Dense { min: 0, span: 0 }) };
     let span = max.abs_diff(min).saturating_add(1);
-    if span <= DENSE_SPAN_SMALL || span <= count.saturating_mul(DENSE_SPAN_SHARE) {
+    Ok(if span <= DENSE_SPAN_SMALL || span <= count.saturating_mul(DENSE_SPAN_SHARE) {
         Form::Dense { min, span: span as usize }
     } else if span <= count.saturating_mul(RANKED_SPAN_SHARE) {
         Form::Ranked { min, span: span as usize }
     } else {
         Form::Unchained
-    }
+    })
 }
 
 impl Table {
@@ -204,10 +221,13 @@ impl Table {
     }
 
     /// Builds a whole table on the calling thread.
-    pub(super) fn build(keys: &KeyBatch, integer: bool, constant_hash: bool) -> Result<Self> {
-        let plan = Plan::new(keys, integer, constant_hash, 1)?;
-        let tuples = plan.slices(1).into_iter().flat_map(|(from, to)| plan.scatter(keys, from, to)).collect();
-        Ok(plan.finish(vec![plan.piece(keys, tuples)?]))
+    pub(super) fn build(keys: &KeyBatch, integer: bool, constant_hash: bool, check: Check) -> Result<Self> {
+        let plan = Plan::new(keys, integer, constant_hash, 1, check)?;
+        let mut tuples = Vec::new();
+        for (from, to) in plan.slices(1) {
+            tuples.extend(plan.scatter(keys, from, to, check)?);
+        }
+        Ok(plan.finish(vec![plan.piece(keys, tuples, check)?]))
     }
 
     /// Build rows, the rows of a key side by side.
@@ -278,12 +298,16 @@ mod tests {
         let rows = data.len();
         let valid = (0..rows).map(|row| row % 7 != 3).collect();
         let keys = KeyBatch { data, valid: Some(valid) };
-        let plan = Plan::new(&keys, integer, constant, threads).unwrap();
+        let plan = Plan::new(&keys, integer, constant, threads, &|| Ok(())).unwrap();
         let mut parts: Vec<Vec<Vec<(u64, u32)>>> = vec![Vec::new(); plan.pieces()];
         for (from, to) in plan.slices(threads) {
-            plan.scatter(&keys, from, to).into_iter().enumerate().for_each(|(part, rows)| parts[part].push(rows));
+            plan.scatter(&keys, from, to, &|| Ok(()))
+                .unwrap()
+                .into_iter()
+                .enumerate()
+                .for_each(|(part, rows)| parts[part].push(rows));
         }
-        let pieces = parts.into_iter().map(|tuples| plan.piece(&keys, tuples).unwrap()).collect();
+        let pieces = parts.into_iter().map(|tuples| plan.piece(&keys, tuples, &|| Ok(())).unwrap()).collect();
         let table = plan.finish(pieces);
         let probe = KeyBatch { data: probe.clone(), valid: None };
         for (row, (start, len)) in table.lookup(&probe).into_iter().enumerate() {
@@ -326,15 +350,45 @@ mod tests {
         let keys: Vec<u64> = (0..70_000u64).map(|v| (v % 30_000).wrapping_mul(1 << 40)).collect();
         let data = KeyData::Fixed64(keys);
         let batch = KeyBatch { data, valid: None };
-        let plan = Plan::new(&batch, true, false, 2).unwrap();
+        let plan = Plan::new(&batch, true, false, 2, &|| Ok(())).unwrap();
         assert_eq!(plan.pieces(), 8);
         let mut parts: Vec<Vec<Vec<(u64, u32)>>> = vec![Vec::new(); 8];
         for (from, to) in plan.slices(2) {
-            plan.scatter(&batch, from, to).into_iter().enumerate().for_each(|(part, rows)| parts[part].push(rows));
+            plan.scatter(&batch, from, to, &|| Ok(()))
+                .unwrap()
+                .into_iter()
+                .enumerate()
+                .for_each(|(part, rows)| parts[part].push(rows));
         }
-        let table = plan.finish(parts.into_iter().map(|tuples| plan.piece(&batch, tuples).unwrap()).collect());
+        let table = plan.finish(parts.into_iter().map(|tuples| plan.piece(&batch, tuples, &|| Ok(())).unwrap()).collect());
         let probe = KeyBatch { data: KeyData::Fixed64(vec![0, 1 << 40, 29_999 << 40, 3]), valid: None };
         let lengths: Vec<u32> = table.lookup(&probe).into_iter().map(|(_, len)| len).collect();
         assert_eq!(lengths, [3, 3, 2, 0]);
+    }
+
+    #[test]
+    fn building_looks_whether_the_query_was_ended() {
+        use std::cell::Cell;
+        let rows = 5 * CHECK_ROWS;
+        let words = |step: u64| KeyData::Fixed64((0..rows as u64).map(|row| row.wrapping_mul(step)).collect());
+        let mut bytes = ByteKeys::default();
+        (0..rows).for_each(|row| bytes.push(&row.to_le_bytes()));
+        for (data, passes) in [(words(1), 3), (words(40), 4), (words(1 << 40), 4), (KeyData::Bytes(bytes), 3)] {
+            let batch = KeyBatch { data, valid: None };
+            let looks = Cell::new(0);
+            let count = || {
+                looks.set(looks.get() + 1);
+                Ok(())
+            };
+            Table::build(&batch, true, false, &count).unwrap();
+            // Every pass over the rows looks once in CHECK_ROWS rows.
+            assert!(looks.get() >= passes * rows / CHECK_ROWS, "{} looks in {passes} passes", looks.get());
+            let left = Cell::new(looks.get() - 1);
+            let end = || {
+                left.set(left.get() - 1);
+                if left.get() == 0 { Err(Error::cancelled()) } else { Ok(()) }
+            };
+            assert!(Table::build(&batch, true, false, &end).is_err());
+        }
     }
 }

@@ -21,7 +21,8 @@
 //! Processing, DaMoN 2024, section 3.
 
 use super::super::keys::{ByteKeys, KeyBatch};
-use super::NO_MATCH;
+use super::{CHECK_ROWS, Check, NO_MATCH};
+use crate::error::Result;
 use std::cmp::Ordering;
 
 /// Slots with more keys than this are searched by halving: with a constant hash all keys share one.
@@ -116,14 +117,17 @@ fn tag_of(hash: u64) -> u64 {
 
 impl<K: Keys> Part<K> {
     /// Sorts the tuples (hash, row) of one part; `keys` are those of all rows.
-    pub(super) fn build(keys: &K, tuples: Vec<Vec<(u64, u32)>>, part_bits: u32) -> Self {
+    pub(super) fn build(keys: &K, tuples: Vec<Vec<(u64, u32)>>, part_bits: u32, check: Check) -> Result<Self> {
         let count: usize = tuples.iter().map(Vec::len).sum();
         let slot_bits = count.next_power_of_two().trailing_zeros().min(30);
         let slots = 1usize << slot_bits;
         // Sort by slot, by counting.
         let mut ends = vec![0u32; slots + 1];
         let mut tags = vec![0u16; slots];
-        for (hash, _) in tuples.iter().flatten() {
+        for (at, (hash, _)) in tuples.iter().flatten().enumerate() {
+            if at % CHECK_ROWS == 0 {
+                check()?;
+            }
             let slot = slot_of(*hash, part_bits, slot_bits);
             ends[slot] += 1;
             tags[slot] |= tag_of(*hash) as u16;
@@ -134,7 +138,10 @@ impl<K: Keys> Part<K> {
             *slot = end;
         }
         let mut order = vec![0u32; count];
-        for (hash, row) in tuples.iter().rev().flat_map(|tuples| tuples.iter().rev()) {
+        for (done, (hash, row)) in tuples.iter().rev().flat_map(|tuples| tuples.iter().rev()).enumerate() {
+            if done % CHECK_ROWS == 0 {
+                check()?;
+            }
             let at = &mut ends[slot_of(*hash, part_bits, slot_bits)];
             *at -= 1;
             order[*at as usize] = *row;
@@ -144,6 +151,9 @@ impl<K: Keys> Part<K> {
         let mut directory = Vec::with_capacity(slots + 1);
         let (mut distinct, mut starts) = (Vec::with_capacity(count), Vec::with_capacity(count + 1));
         for slot in 0..slots {
+            if slot % CHECK_ROWS == 0 {
+                check()?;
+            }
             let (from, to) = (ends[slot] as usize, ends[slot + 1] as usize);
             directory.push((distinct.len() as u64) << 16 | u64::from(tags[slot]));
             let rows = &mut order[from..to];
@@ -161,7 +171,7 @@ impl<K: Keys> Part<K> {
         }
         directory.push((distinct.len() as u64) << 16);
         starts.push(count as u32);
-        Self { slot_bits, directory, keys: keys.gather(&distinct), starts, order }
+        Ok(Self { slot_bits, directory, keys: keys.gather(&distinct), starts, order })
     }
 
     /// Moves this part's rows to the end of the table's order.

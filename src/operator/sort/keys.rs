@@ -76,7 +76,7 @@ impl KeyEncoder {
 }
 
 /// One representation for values that are equal in SQL: one NaN, one zero.
-pub(super) fn canonical(values: ArrayRef) -> ArrayRef {
+pub(in crate::operator) fn canonical(values: ArrayRef) -> ArrayRef {
     match values.data_type() {
         DataType::Float64 => {
             let one = |x: f64| if x.is_nan() { f64::NAN } else { x + 0.0 };

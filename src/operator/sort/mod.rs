@@ -27,6 +27,7 @@
 //! G. Graefe, Implementing Sorting in Database Systems, ACM Computing Surveys 38 (2006), 3 and 5.
 
 mod bound;
+mod buckets;
 mod keys;
 mod loser_tree;
 mod merge;
@@ -45,7 +46,9 @@ use crate::exec::{NodeInfo, OperatorMetrics, PipelineBuilder, PlanNode, PlanRef,
 use crate::expr::ExprRef;
 use crate::layout::{Evidence, Layout, SortColumn};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+pub(in crate::operator) use buckets::{BucketSource, SortedBuckets};
 use keys::KeyEncoder;
+pub(in crate::operator) use keys::canonical;
 pub use pushed::TopKFilter;
 use sink::SortSink;
 use std::sync::Arc;
@@ -85,9 +88,21 @@ struct SortPlan {
     /// Types in spill files: the key, then the columns as they are stored.
     spill_schema: Schema,
     metrics: Arc<OperatorMetrics>,
+    /// The first key is a bucket, and files hold one bucket each.
+    bucketed: bool,
 }
 
 impl SortPlan {
+    /// A sort of rows of `schema`.
+    fn new(keys: Vec<SortKey>, fetch: Option<usize>, schema: SchemaRef, metrics: &Arc<OperatorMetrics>) -> Self {
+        let mut fields: Vec<FieldRef> = vec![Arc::new(Field::new("key", DataType::LargeBinary, false))];
+        fields.extend(schema.fields().iter().map(|field| {
+            let stored = storage_field(field).as_ref().clone();
+            Arc::new(stored.with_nullable(true))
+        }));
+        Self { keys, fetch, pushed: None, schema, spill_schema: Schema::new(fields), metrics: metrics.clone(), bucketed: false }
+    }
+
     /// The number of rows each task keeps, when only the best are kept.
     fn top_k(&self) -> Option<usize> {
         self.fetch.filter(|&fetch| fetch <= TOP_K_ROWS_MAX)
@@ -112,13 +127,7 @@ impl SortNode {
         });
         let layout = Layout { order: ordered.collect(), ..input.info().layout.whole() };
         let info = NodeInfo::new(schema.clone(), rows).with_layout(layout);
-        let mut fields: Vec<FieldRef> = vec![Arc::new(Field::new("key", DataType::LargeBinary, false))];
-        fields.extend(schema.fields().iter().map(|field| {
-            let stored = storage_field(field).as_ref().clone();
-            Arc::new(stored.with_nullable(true))
-        }));
-        let plan =
-            SortPlan { keys, fetch, pushed: None, schema, spill_schema: Schema::new(fields), metrics: info.metrics.clone() };
+        let plan = SortPlan::new(keys, fetch, schema, &info.metrics);
         Ok(Self { info, input, plan: Arc::new(plan) })
     }
 }

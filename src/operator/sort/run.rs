@@ -8,6 +8,7 @@ use crate::exec::TaskContext;
 use crate::exec::spill::{SpillReader, SpillRun};
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::interleave;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of a spilled block, at most. Guessed: enough for LZ4 and small beside a budget, with up to
@@ -94,12 +95,18 @@ impl Run {
         rows_bytes(&self.columns, &self.keys)
     }
 
-    /// Appends the run to a spill file, in blocks.
-    pub(super) fn write(&self, out: &mut crate::exec::spill::SpillWriter, plan: &SortPlan, task: &TaskContext) -> Result<()> {
+    /// Appends rows of the run to a spill file, in blocks.
+    pub(super) fn write(
+        &self,
+        rows: Range<usize>,
+        out: &mut crate::exec::spill::SpillWriter,
+        plan: &SortPlan,
+        task: &TaskContext,
+    ) -> Result<()> {
         let block = task.query.chunk_rows.clamp(1, BLOCK_ROWS_MAX);
-        for start in (0..self.rows()).step_by(block) {
+        for start in rows.clone().step_by(block) {
             task.check_cancelled()?;
-            let rows = block.min(self.rows() - start);
+            let rows = block.min(rows.end - start);
             let mut columns = vec![self.keys.to_array(start, rows)];
             columns.extend(self.columns.iter().map(|column| column.slice(start, rows)));
             plan.metrics.spilled_bytes.add(out.write(columns, rows)? as u64);

@@ -26,7 +26,7 @@ const RUN_BYTES_MAX: usize = 64 << 20;
 const PART_ROWS_MIN: usize = 32 << 10;
 
 /// Files merged at one time: a block and a read buffer of each are in memory. Guessed.
-const FILES_MAX: usize = 64;
+pub(super) const FILES_MAX: usize = 64;
 
 /// The sink of a sort.
 pub(super) struct SortSink {
@@ -46,7 +46,7 @@ impl SortSink {
         Self { plan, bound: Bound::new(), collected: OnceLock::new(), merged, output }
     }
 
-    fn collected(&self, query: &Arc<QueryContext>) -> Arc<Holder> {
+    pub(super) fn collected(&self, query: &Arc<QueryContext>) -> Arc<Holder> {
         self.collected.get_or_init(|| Holder::shared(&self.plan, query)).clone()
     }
 
@@ -101,19 +101,7 @@ impl SortSink {
             let group = files.split_off(files.len().saturating_sub(FILES_MAX));
             let (plan, merged) = (self.plan.clone(), self.merged.clone());
             jobs.push(Box::new(move |task: &TaskContext| {
-                let file = match <[SpillRun; 1]>::try_from(group) {
-                    Ok([single]) => single,
-                    Err(group) => {
-                        let inputs = group.into_iter().map(|run| SpilledRows::new(run, exact).map(Input::File));
-                        let reservation = task.query.memory.reserve(Some(plan.metrics.clone()));
-                        let mut merge = Merge::new(inputs.collect::<Result<_>>()?, reservation)?;
-                        let mut out = task.query.spill.create(&plan.spill_schema)?;
-                        while let Some(run) = merge.next(task.query.chunk_rows.max(1), task)? {
-                            run.write(&mut out, &plan, task)?;
-                        }
-                        out.finish()?
-                    }
-                };
+                let file = merge_files(group, exact, &plan, task)?;
                 merged.lock().push(file);
                 Ok(())
             }));
@@ -139,10 +127,11 @@ impl Sink for SortSink {
     fn finalize(&self, _stage: usize, query: &Arc<QueryContext>) -> Result<Vec<Job>> {
         let exact = KeyEncoder::new(&self.plan.keys)?.is_exact();
         let merged = std::mem::take(&mut *self.merged.lock());
-        let (runs, mut files, mut held) = match self.collected(query).take() {
+        let (runs, files, mut held) = match self.collected(query).take() {
             Some(mut store) => store.take(),
             None => Default::default(),
         };
+        let mut files: Vec<SpillRun> = files.into_iter().map(|(_, file)| file).collect();
         files.extend(merged);
         if files.is_empty() {
             if runs.is_empty() {
@@ -168,6 +157,22 @@ impl Sink for SortSink {
         *output = output.stream(Merge::new(inputs, reservation)?, held);
         Ok(Vec::new())
     }
+}
+
+/// One file of the rows of several.
+pub(super) fn merge_files(group: Vec<SpillRun>, exact: bool, plan: &Arc<SortPlan>, task: &TaskContext) -> Result<SpillRun> {
+    let group = match <[SpillRun; 1]>::try_from(group) {
+        Ok([single]) => return Ok(single),
+        Err(group) => group,
+    };
+    let inputs = group.into_iter().map(|run| SpilledRows::new(run, exact).map(Input::File));
+    let reservation = task.query.memory.reserve(Some(plan.metrics.clone()));
+    let mut merge = Merge::new(inputs.collect::<Result<_>>()?, reservation)?;
+    let mut out = task.query.spill.create(&plan.spill_schema)?;
+    while let Some(run) = merge.next(task.query.chunk_rows.max(1), task)? {
+        run.write(0..run.rows(), &mut out, plan, task)?;
+    }
+    out.finish()
 }
 
 /// The most of a run.

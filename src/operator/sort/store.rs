@@ -2,6 +2,7 @@
 //! and hands it to the sort's own when it is over; both can be spilled by others while not in use.
 
 use super::SortPlan;
+use super::buckets::buckets;
 use super::run::{Buffer, Run};
 use crate::error::Result;
 use crate::exec::spill::SpillRun;
@@ -20,7 +21,8 @@ pub(super) struct Store {
     task: TaskContext,
     pub(super) buffer: Buffer,
     pub(super) runs: Vec<Arc<Run>>,
-    pub(super) spilled: Vec<SpillRun>,
+    /// Files with their buckets.
+    pub(super) spilled: Vec<(usize, SpillRun)>,
     reservations: Vec<Reservation>,
     own: Reservation,
 }
@@ -78,9 +80,11 @@ impl Store {
     pub(super) fn spill(&mut self) -> Result<usize> {
         self.sort_buffer(self.plan.top_k())?;
         for run in std::mem::take(&mut self.runs) {
-            let mut out = self.task.query.spill.create(&self.plan.spill_schema)?;
-            run.write(&mut out, &self.plan, &self.task)?;
-            self.add_spilled(out.finish()?);
+            for (bucket, rows) in buckets(&self.plan, &run) {
+                let mut out = self.task.query.spill.create(&self.plan.spill_schema)?;
+                run.write(rows, &mut out, &self.plan, &self.task)?;
+                self.add_spilled(bucket, out.finish()?);
+            }
         }
         let freed = self.held();
         self.own.release();
@@ -89,9 +93,9 @@ impl Store {
     }
 
     /// Adds a run in a file.
-    pub(super) fn add_spilled(&mut self, run: SpillRun) {
+    pub(super) fn add_spilled(&mut self, bucket: usize, run: SpillRun) {
         self.plan.metrics.counter("spilled runs", crate::exec::Unit::Count).add(1);
-        self.spilled.push(run);
+        self.spilled.push((bucket, run));
     }
 
     /// Takes over what a task's store holds.
@@ -103,7 +107,7 @@ impl Store {
     }
 
     /// Takes runs and reservations out: for the output.
-    pub(super) fn take(&mut self) -> (Vec<Arc<Run>>, Vec<SpillRun>, Vec<Reservation>) {
+    pub(super) fn take(&mut self) -> (Vec<Arc<Run>>, Vec<(usize, SpillRun)>, Vec<Reservation>) {
         (std::mem::take(&mut self.runs), std::mem::take(&mut self.spilled), std::mem::take(&mut self.reservations))
     }
 
