@@ -2,8 +2,8 @@
 //!
 //! Problem: deliver the rows of a table that pass its predicates while reading and decoding as
 //! little as possible. Row groups and pages that bounds, Bloom filters or dictionaries rule out are
-//! never decoded ([`prune`]); in the others each window of rows first gets its predicates' columns only, and the other columns
-//! where rows survive.
+//! never decoded ([`prune`]); in the others each window of rows first gets its predicates' columns
+//! only, and the other columns where rows survive.
 //!
 //! ```text
 //!   files ─> row groups ──bounds──> morsels ─> pages ──bounds──> windows of chunk_rows rows

@@ -83,11 +83,11 @@ impl Condition {
         for (count, by) in [(&self.by_bounds, "bounds"), (&self.by_bloom, "Bloom filters"), (&self.by_dictionary, "dictionaries")]
         {
             if of(count) > 0 {
-                skipped.push(format!("{} row groups by {by}", of(count)));
+                skipped.push(format!("{} by {by}", counted(of(count), "row group")));
             }
         }
         if of(&self.pages) > 0 {
-            skipped.push(format!("{} pages by bounds", of(&self.pages)));
+            skipped.push(format!("{} by bounds", counted(of(&self.pages), "page")));
         }
         if !skipped.is_empty() {
             let _ = write!(line, "; skips {}", skipped.join(", "));
@@ -98,4 +98,8 @@ impl Condition {
         }
         line
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

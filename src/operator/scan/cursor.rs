@@ -57,6 +57,8 @@ impl ScanCursor {
     /// None: no row of the unit passes, as bounds, Bloom filters or dictionaries prove.
     pub(super) fn open(scan: &Arc<Scan>, mut unit: Unit, morsel: u64) -> Result<Option<Self>> {
         let version = version(scan);
+        // A part of a scan may have conditions of its own.
+        unit.always.resize(scan.conditions.len(), false);
         if by_bounds(&scan.table, &scan.conditions, &mut unit) {
             return Ok(None);
         }
