@@ -217,7 +217,7 @@ fn codes_constants_and_selections_group_as_values_do() {
 fn explains_itself() {
     let node = node(&schema(&[DataType::Int64, DataType::Int64]), Vec::new(), &[0], &[("sum", vec![1], true, None)]).unwrap();
     assert_eq!(format!("{}: {}", node.name(), node.summary()), "HashAggregate: group by #0: sum(DISTINCT #1)");
-    assert_eq!(node.details()[0], "streaming: rejected, the input's order is not known");
+    assert_eq!(node.details()[0], "streaming: rejected, the input is not read from files part by part");
 }
 
 #[test]
