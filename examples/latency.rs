@@ -84,5 +84,6 @@ fn ms(time: Duration) -> f64 {
 /// Resident memory of the process now, MiB; 0 where the system does not say.
 fn resident_mib() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096 >> 20
+    let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    (pages.unwrap_or(0) * 4096) >> 20
 }

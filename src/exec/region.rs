@@ -72,7 +72,7 @@ impl Cursor for Region {
                 return Ok(Step::Yield);
             }
         }
-        for reading in last.iter_mut().filter(|reading| reading.is_ready(happened)) {
+        if let Some(reading) = last.iter_mut().find(|reading| reading.is_ready(happened)) {
             match reading.step(task)? {
                 Step::Chunk(chunk) => return Ok(Step::Chunk(chunk)),
                 Step::Done => reading.end(happened),

@@ -103,7 +103,11 @@ impl PlanNode for ScanNode {
     }
 
     fn figures(&self) -> Option<Vec<String>> {
-        Some(figures::lines(&self.table, &self.conditions, &self.projection, &Counters::new(&self.info.metrics)))
+        let mut lines = figures::lines(&self.table, &self.conditions, &self.projection, &Counters::new(&self.info.metrics));
+        let named = self.info.metrics.named();
+        let checked = named.iter().find(|(name, _, rows)| *name == check::ROWS_CHECKED && *rows > 0);
+        lines.extend(checked.map(|(name, unit, rows)| format!("{name} {}", unit.show(*rows))));
+        Some(lines)
     }
 
     fn children(&self) -> Vec<&PlanRef> {

@@ -137,10 +137,7 @@ fn mode(lists: &ListArray) -> Result<ArrayRef> {
 
 fn percentiles(lists: &ListArray, counts: Option<&ListArray>, fractions: &[f64], list: bool) -> Result<ArrayRef> {
     let values = lists.values().as_primitive::<Float64Type>().values();
-    let counts = match counts {
-        Some(counts) => Some(counts.values().as_primitive::<Int64Type>().values().clone()),
-        None => None,
-    };
+    let counts = counts.map(|counts| counts.values().as_primitive::<Int64Type>().values().clone());
     if counts.as_ref().is_some_and(|counts| counts.iter().any(|count| *count < 0)) {
         return Err(Error::value("a value cannot count less than 0 times in percentile"));
     }

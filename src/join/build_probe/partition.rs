@@ -101,6 +101,7 @@ pub(super) struct PartitionJoin {
     chunk_rows: usize,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a task has one of them")]
 enum Phase {
     /// Fill a block from the build file.
     Load(Box<Lead>),

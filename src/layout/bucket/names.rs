@@ -34,9 +34,7 @@ pub fn hive_id(name: &str) -> Option<u32> {
 /// Which dialect's names these are, if all of them are of one: Hive's is tried first, because Spark's
 /// pattern would read `000003_0` as bucket 0.
 pub fn dialect<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> Option<Names> {
-    if names.clone().next().is_none() {
-        return None;
-    }
+    names.clone().next()?;
     if names.clone().all(|name| hive_id(name).is_some()) {
         return Some(Names::Hive);
     }

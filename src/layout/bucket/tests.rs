@@ -35,7 +35,7 @@ fn spark_hashes() {
     let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(123)])]));
     assert_eq!(spark(&[text("Spark"), list, int(2)]), -1_321_691_492);
     let nothing: ArrayRef = Arc::new(Int32Array::from(vec![None]));
-    assert_eq!(spark(&[nothing.clone()]), 42);
+    assert_eq!(spark(std::slice::from_ref(&nothing)), 42);
     assert_eq!(spark(&[nothing, int(1)]), -559_580_957);
     let zeros: [ArrayRef; 2] = [Arc::new(Float64Array::from(vec![-0.0])), Arc::new(Float64Array::from(vec![0.0]))];
     assert_eq!(spark(&zeros[..1]), spark(&zeros[1..]));
@@ -49,8 +49,8 @@ fn spark_hashes() {
 #[test]
 fn hive_hashes() {
     let check = |column: ArrayRef, first: i32, second: i32| {
-        assert_eq!(hash(BucketHash::Hive1, &[column.clone()]), first, "{column:?}");
-        assert_eq!(hash(BucketHash::Hive2, &[column.clone()]), second, "{column:?}");
+        assert_eq!(hash(BucketHash::Hive1, std::slice::from_ref(&column)), first, "{column:?}");
+        assert_eq!(hash(BucketHash::Hive2, std::slice::from_ref(&column)), second, "{column:?}");
     };
     check(text("Trino rocks"), 1_132_136_730, -399_107_423);
     check(Arc::new(Int8Array::from(vec![i8::MIN])), -128, -128);

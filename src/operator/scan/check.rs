@@ -25,6 +25,9 @@ use std::sync::{Arc, OnceLock};
 /// What was checked: a file by these columns in this many buckets of this hash.
 type Checked = (FileId, Vec<String>, u32, BucketHash);
 
+/// The counter of rows whose bucket was compared with what their file claims.
+pub(super) const ROWS_CHECKED: &str = "rows whose bucket was checked";
+
 /// Files remembered before the memory starts anew.
 const REMEMBERED_MAX: usize = 1 << 18;
 
@@ -80,7 +83,7 @@ impl BucketCheck {
             conditions: Vec::new(),
             counters: Counters::new(&own),
         });
-        let rows = metrics.counter("rows whose bucket was checked", Of::Count);
+        let rows = metrics.counter(ROWS_CHECKED, Of::Count);
         Some(Self {
             table: table.clone(),
             buckets,

@@ -27,6 +27,7 @@ use crate::layout::{ColumnZones, KeyPoint, NullRows, Parting, ScanPredicate, Zon
 use datafusion_common::ScalarValue;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The rows of a scan by parts.
 pub(super) struct ScanParts {
@@ -36,6 +37,8 @@ pub(super) struct ScanParts {
     parts: Vec<Vec<Piece>>,
     ranges: Option<Ranges>,
     check: Option<Arc<BucketCheck>>,
+    /// Files of which something was read: each counts once.
+    opened: Arc<[AtomicBool]>,
 }
 
 /// What a part has of a row group.
@@ -101,7 +104,8 @@ impl ScanParts {
                 parts
             }
         };
-        Some(Self { scan, metrics: metrics.clone(), units: units.clone(), parts, ranges, check })
+        let opened = scan.table.files().iter().map(|_| AtomicBool::new(false)).collect();
+        Some(Self { scan, metrics: metrics.clone(), units: units.clone(), parts, ranges, check, opened })
     }
 }
 
@@ -172,7 +176,8 @@ impl PartSource for ScanParts {
         }
         kept.reverse();
         let column = self.ranges.as_ref().map(|ranges| ranges.column);
-        Ok(Box::new(PartCursor { scan, pieces: kept, now: None, column, low, high }))
+        let opened = self.opened.clone();
+        Ok(Box::new(PartCursor { scan, opened, pieces: kept, now: None, column, low, high }))
     }
 
     fn refuted(&self) -> Option<String> {
@@ -189,6 +194,7 @@ impl PartSource for ScanParts {
 /// Reads the row groups of one part, one after another.
 struct PartCursor {
     scan: Arc<Scan>,
+    opened: Arc<[AtomicBool]>,
     /// Last first.
     pieces: Vec<(Unit, Piece, Option<Zone>)>,
     now: Option<(ScanCursor, Unit, Piece, Option<Zone>)>,
@@ -204,6 +210,9 @@ impl Cursor for PartCursor {
             match ScanCursor::open(&self.scan, unit.clone(), piece.unit as u64)? {
                 Some(cursor) => {
                     self.scan.counters.row_groups.add(1);
+                    if !self.opened[unit.file].swap(true, Ordering::Relaxed) {
+                        self.scan.counters.files.add(1);
+                    }
                     self.now = Some((cursor, unit, piece, zone));
                 }
                 None => self.scan.counters.row_groups_skipped.add(1),

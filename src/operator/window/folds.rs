@@ -129,7 +129,7 @@ impl Work<'_> {
             self.begin(fold.as_mut(), frames)?;
             match direct {
                 true => self.direct(fold.as_mut(), frames)?,
-                false => self.from_tree(fold.as_mut(), frames, &levels)?,
+                false => self.by_tree(fold.as_mut(), frames, &levels)?,
             }
             parts.push(fold.finish(frames.len())?);
         }
@@ -218,7 +218,7 @@ impl Work<'_> {
     }
 
     /// Each frame from its edges' rows and the nodes between.
-    fn from_tree(&self, fold: &mut dyn Fold, frames: &[Frame], levels: &[Vec<ArrayRef>]) -> Result<()> {
+    fn by_tree(&self, fold: &mut dyn Fold, frames: &[Frame], levels: &[Vec<ArrayRef>]) -> Result<()> {
         let mut left = vec![Pieces::default(); levels.len() + 1];
         let mut right = left.clone();
         for (id, frame) in frames.iter().enumerate() {

@@ -133,7 +133,7 @@ impl FileTable {
         for (file, &id) in self.files().iter().zip(ids).step_by(step) {
             let Some(row_group) = (0..file.footer.row_groups()).find(|group| file.footer.rows(*group) > 0) else { continue };
             let Some(values) = self.sample(file, row_group, column, ROWS_SAMPLED)? else { return Ok(None) };
-            for value in hash.hashes(&[values.clone()], values.len())? {
+            for value in hash.hashes(std::slice::from_ref(&values), values.len())? {
                 let value = match hash {
                     BucketHash::Spark => i64::from(value as i32),
                     BucketHash::Hive1 | BucketHash::Hive2 => i64::from(value & 0x7fff_ffff),
