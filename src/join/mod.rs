@@ -1,6 +1,6 @@
 //! Joins: strategies, the choice between them, and how each runs.
 //!
-//! [`choose`] asks every strategy of the table [`Strategy::ALL`] for a [`Verdict`] on a
+//! `choose` asks every strategy of the table [`Strategy::ALL`] for a [`Verdict`] on a
 //! [`JoinRequest`]; the lowest estimated time wins, ties go by the table's order. [`plan`] turns the
 //! choice into a plan node.
 //!
@@ -93,7 +93,7 @@ pub struct JoinRequest {
     pub threads: usize,
 }
 
-/// The plan node of the strategy that [`choose`] picks.
+/// The plan node of the strategy that `choose` picks.
 ///
 /// # Errors
 /// When a forced strategy cannot do the join, or the key types cannot be compared.
@@ -102,7 +102,7 @@ pub fn plan(request: JoinRequest) -> Result<PlanRef> {
     plan_as(request, choice)
 }
 
-/// The plan node of a choice that [`choose`] made for `request`.
+/// The plan node of a choice that `choose` made for `request`.
 ///
 /// # Errors
 /// When the key types cannot be compared.
