@@ -3,7 +3,8 @@
 //! ```text
 //!   text ─ parse ─ guard ─ route ─┬─ bind ─ optimize ─ plan ─ run ─> ResultStream
 //!                                 ├─ EXPLAIN: the same, shown as text
-//!                                 └─ SET, SHOW, CREATE EXTERNAL TABLE, DROP: done at once
+//!                                 ├─ COPY, INSERT, CREATE TABLE AS: the same, into files that appear whole
+//!                                 └─ SET, SHOW, DESCRIBE, CREATE, ALTER, DROP: done at once
 //! ```
 
 mod ddl;

@@ -1,4 +1,5 @@
-//! File formats. One so far: Parquet, whose crate only [`parquet`] names.
+//! Where bytes come from ([`source`]) and the formats that are read. One so far: Parquet, whose crate
+//! only [`parquet`] names.
 
 pub mod parquet;
 pub mod source;

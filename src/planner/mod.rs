@@ -1,8 +1,9 @@
 //! Logical plan to physical plan: one exhaustive match, one file per group of nodes.
 //!
 //! The planner compiles expressions, asks [`crate::join`] and [`crate::aggregate`] which strategy
-//! fits, plans scalar subqueries as pipelines that fill slots, and leads runtime filters from joins
-//! down to the scans whose rows they can drop ([`filters`]).
+//! fits, gives hints to the joins they are about ([`hints`]), plans scalar subqueries as pipelines
+//! that fill slots and equal parts once ([`shared`]), and leads runtime filters from joins down to the
+//! scans whose rows they can drop ([`filters`]).
 
 mod aggregates;
 mod filters;

@@ -205,18 +205,8 @@ pub(super) enum BitRun<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::pack;
     use super::*;
-
-    fn pack(values: &[u32], width: usize) -> Vec<u8> {
-        let mut bytes = vec![0u8; (values.len() * width).div_ceil(8)];
-        for (index, value) in values.iter().enumerate() {
-            for bit in 0..width {
-                let at = index * width + bit;
-                bytes[at / 8] |= ((value >> bit & 1) as u8) << (at % 8);
-            }
-        }
-        bytes
-    }
 
     #[test]
     fn reads_and_skips_mixed_runs() {

@@ -1,4 +1,4 @@
-//! Files for the tests of the layers above, which do not know the crate.
+//! Files for the tests of the layers above, which do not know the crate, and bits for those of this one.
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -28,4 +28,16 @@ pub(crate) fn write_with(path: &Path, batches: &[RecordBatch], page_rows: usize,
         writer.flush().expect("a test file is writable");
     }
     writer.close().expect("a test file is writable");
+}
+
+/// `values` as Parquet packs bits: `width` each, the least significant first.
+pub(super) fn pack(values: &[u32], width: usize) -> Vec<u8> {
+    let mut bytes = vec![0u8; (values.len() * width).div_ceil(8)];
+    for (index, value) in values.iter().enumerate() {
+        for bit in 0..width {
+            let at = index * width + bit;
+            bytes[at / 8] |= ((value >> bit & 1) as u8) << (at % 8);
+        }
+    }
+    bytes
 }
