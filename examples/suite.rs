@@ -5,12 +5,13 @@
 //! ```
 //!
 //! Every `*.parquet` file (or directory of them) in the data folder is a table of its name. Prints
-//! one JSON object a query: best wall seconds of `--runs`, the CPU seconds of that run, rows. With
+//! one JSON object a query: best wall seconds of `--runs`, the CPU seconds of that run, the median of
+//! their wall seconds, rows. `--explain` times EXPLAIN of each, which is planning it and nothing else. With
 //! `--serve` it reads paths of SQL files from standard input instead and answers each with one
 //! line; that is how `benches/compare/run.py` alternates engines.
 //!
 //! Options: `--data DIR  --queries DIR  --runs N  --only q01,q02  --answers DIR (writes CSV)
-//! --threads N  --memory-limit BYTES  --set NAME=VALUE  --serve`
+//! --threads N  --memory-limit BYTES  --set NAME=VALUE  --explain  --serve`
 
 use skep::arrow::array::RecordBatch;
 use skep::arrow::csv::WriterBuilder;
@@ -36,6 +37,7 @@ struct Args {
     threads: Option<usize>,
     memory_limit: Option<usize>,
     settings: Vec<(String, String)>,
+    explain: bool,
     serve: bool,
 }
 
@@ -54,7 +56,7 @@ fn main() -> Result<()> {
             let line = line?;
             // A second, tab-separated path asks for the answer as CSV.
             let (query, answer) = line.split_once('\t').map_or((line.as_str(), None), |(query, answer)| (query, Some(answer)));
-            report(&engine, Path::new(query), 1, answer.map(PathBuf::from));
+            report(&engine, &args, Path::new(query), answer.map(PathBuf::from));
         }
         return Ok(());
     }
@@ -62,7 +64,7 @@ fn main() -> Result<()> {
     for query in queries(&args)? {
         let name = stem(&query);
         let answer = args.answers.as_ref().map(|folder| folder.join(format!("{name}.csv")));
-        match report(&engine, &query, args.runs, answer) {
+        match report(&engine, &args, &query, answer) {
             Some((wall, cpu)) => {
                 wall_s += wall;
                 cpu_s += cpu;
@@ -77,30 +79,34 @@ fn main() -> Result<()> {
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Args> {
     let mut args = Args { runs: 3, ..Args::default() };
     while let Some(word) = words.next() {
-        if word == "--serve" {
-            args.serve = true;
-            continue;
-        }
-        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         match word.as_str() {
-            "--data" => args.data = value.into(),
-            "--queries" => args.queries = value.into(),
-            "--runs" => args.runs = value.parse::<usize>()?.max(1),
-            "--only" => args.only = value.split(',').map(str::to_string).collect(),
-            "--answers" => args.answers = Some(value.into()),
-            "--threads" => args.threads = Some(value.parse()?),
-            "--memory-limit" => args.memory_limit = Some(value.parse()?),
-            "--set" => {
-                let (name, value) = value.split_once('=').ok_or("--set needs NAME=VALUE")?;
-                args.settings.push((name.to_string(), value.to_string()));
-            }
-            other => return Err(format!("unknown option {other}").into()),
+            "--serve" => args.serve = true,
+            "--explain" => args.explain = true,
+            _ => option(&mut args, &word, words.next().ok_or_else(|| format!("{word} needs a value"))?)?,
         }
     }
     if args.data.as_os_str().is_empty() || (args.queries.as_os_str().is_empty() && !args.serve) {
         return Err("--data and --queries are needed".into());
     }
     Ok(args)
+}
+
+fn option(args: &mut Args, word: &str, value: String) -> Result<()> {
+    match word {
+        "--data" => args.data = value.into(),
+        "--queries" => args.queries = value.into(),
+        "--runs" => args.runs = value.parse::<usize>()?.max(1),
+        "--only" => args.only = value.split(',').map(str::to_string).collect(),
+        "--answers" => args.answers = Some(value.into()),
+        "--threads" => args.threads = Some(value.parse()?),
+        "--memory-limit" => args.memory_limit = Some(value.parse()?),
+        "--set" => {
+            let (name, value) = value.split_once('=').ok_or("--set needs NAME=VALUE")?;
+            args.settings.push((name.to_string(), value.to_string()));
+        }
+        other => return Err(format!("unknown option {other}").into()),
+    }
+    Ok(())
 }
 
 fn engine(args: &Args) -> Result<Engine> {
@@ -139,10 +145,12 @@ fn queries(args: &Args) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Runs one query `runs` times and prints the best; its wall and CPU seconds.
-fn report(engine: &Engine, path: &Path, runs: usize, answer: Option<PathBuf>) -> Option<(f64, f64)> {
-    let best = (0..runs).try_fold(None::<Run>, |best, _| {
-        let run = once(engine, path)?;
+/// Runs one query `--runs` times (once when serving) and prints the best; its wall and CPU seconds.
+fn report(engine: &Engine, args: &Args, path: &Path, answer: Option<PathBuf>) -> Option<(f64, f64)> {
+    let mut walls = Vec::new();
+    let best = (0..if args.serve { 1 } else { args.runs }).try_fold(None::<Run>, |best, _| {
+        let run = once(engine, path, args.explain)?;
+        walls.push(run.wall_s);
         Ok::<_, Box<dyn Error>>(Some(best.filter(|best| best.wall_s <= run.wall_s).unwrap_or(run)))
     });
     let written = best.and_then(|best| {
@@ -156,7 +164,11 @@ fn report(engine: &Engine, path: &Path, runs: usize, answer: Option<PathBuf>) ->
         Ok(Some(Run { wall_s, cpu_s, batches })) => {
             let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
             let peak = usage().1;
-            println!("{{\"query\":\"{name}\",\"wall_s\":{wall_s:.4},\"cpu_s\":{cpu_s:.4},\"rows\":{rows},\"peak_mib\":{peak}}}");
+            walls.sort_by(f64::total_cmp);
+            let median_s = walls[walls.len() / 2];
+            println!(
+                "{{\"query\":\"{name}\",\"wall_s\":{wall_s:.4},\"cpu_s\":{cpu_s:.4},\"median_s\":{median_s:.4},\"rows\":{rows},\"peak_mib\":{peak}}}"
+            );
             Some((wall_s, cpu_s))
         }
         Ok(None) => None,
@@ -171,8 +183,8 @@ fn report(engine: &Engine, path: &Path, runs: usize, answer: Option<PathBuf>) ->
     result
 }
 
-fn once(engine: &Engine, path: &Path) -> Result<Run> {
-    let sql = std::fs::read_to_string(path)?;
+fn once(engine: &Engine, path: &Path, explain: bool) -> Result<Run> {
+    let sql = if explain { "EXPLAIN " } else { "" }.to_string() + &std::fs::read_to_string(path)?;
     let (cpu, start) = (usage().0, Instant::now());
     let mut batches = Vec::new();
     for outcome in engine.session().execute(&sql) {

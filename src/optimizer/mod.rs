@@ -8,7 +8,7 @@
 //!     analyzer            DataFusion: type coercion
 //!     windows_once_each   ours: window functions that coercion has made the same
 //!     null_aware_in       ours: IN and NOT IN that the next step would get wrong
-//!     borrowed rules      DataFusion, to a fixpoint: simplify, decorrelate, push down, prune; before
+//!     borrowed rules      DataFusion, in rounds until nothing changes: simplify, decorrelate, push down, prune; before
 //!                         each simplification ours folds the constants
 //!     RULES               ours, once each, in order
 //!     last rules          DataFusion, once: filters and projections go where the new tree wants them
@@ -29,6 +29,7 @@
 //!   one stays in a `Filter` above its scan; all others that a scan can take are in
 //!   `TableScan.filters`.
 
+mod borrowed;
 mod coercion;
 mod constants;
 pub mod estimate;
@@ -117,16 +118,6 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// Rules of DataFusion that are left out, and why.
-const LEFT_OUT: &[(&str, &str)] = &[
-    ("single_distinct_aggregation_to_group_by", "the aggregate operator groups distinct values itself"),
-    ("extract_leaf_expressions", "its projections stand between the joins of a cluster"),
-    ("push_down_leaf_projections", "belongs to the one above"),
-    ("common_sub_expression_eliminate", "its projections stand between the joins of a cluster; runs at the end instead"),
-];
-
-/// The borrowed rules stop after this many rounds even if a rule still changes something.
-const PASSES_MAX: usize = 4;
 /// Stack that recursive walks of deep plans may use beyond the caller's.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
@@ -155,12 +146,11 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
     trace("windows_once_each", &plan);
     plan = subquery::null_aware_in(plan)?;
     trace("null_aware_in", &plan);
-    plan = borrowed().optimize(plan, &context, |plan, rule| trace(rule.name(), plan))?;
+    plan = borrowed::rounds(plan, &context, &trace)?;
     for rule in RULES.iter().filter(|rule| (rule.enabled)(options)) {
         plan = (rule.apply)(plan)?;
         trace(rule.name, &plan);
     }
-    let context = context.with_max_passes(1);
     plan = last().optimize(plan, &context, |plan, rule| trace(rule.name(), plan))?;
     refuse(&plan)?;
     Ok(plan)
@@ -169,24 +159,11 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
 fn configuration() -> ConfigOptions {
     let mut config = ConfigOptions::default();
     config.execution.enable_ansi_mode = true;
-    config.optimizer.max_passes = PASSES_MAX;
+    config.optimizer.max_passes = 1;
     config.optimizer.skip_failed_rules = false;
     config.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
     config.optimizer.enable_leaf_expression_pushdown = false;
-    // A join drops NULL keys anyway, without a pass over the key column first.
-    config.optimizer.filter_null_join_keys = false;
     config
-}
-
-fn borrowed() -> Optimizer {
-    let mut optimizer = Optimizer::new();
-    optimizer.rules.retain(|rule| !LEFT_OUT.iter().any(|(name, _)| *name == rule.name()));
-    let simplifiers: Vec<usize> =
-        optimizer.rules.iter().enumerate().filter(|(_, rule)| rule.name() == "simplify_expressions").map(|(at, _)| at).collect();
-    for at in simplifiers.into_iter().rev() {
-        optimizer.rules.insert(at, Arc::new(constants::FoldConstants));
-    }
-    optimizer
 }
 
 fn last() -> Optimizer {
