@@ -7,6 +7,9 @@
 //!                                 └─ SET, SHOW, DESCRIBE, CREATE, ALTER, DROP: done at once
 //! ```
 
+mod arrange;
+#[cfg(test)]
+mod arrange_tests;
 mod ddl;
 mod insert;
 mod output;

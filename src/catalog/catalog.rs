@@ -150,7 +150,8 @@ impl Catalog {
         }
         let location = Warehouse::new(&config.warehouse).location(&database, &name.to_lowercase(), &meta)?;
         (self.settle)(&location)?;
-        let table = FileTable::open_with_schema(&location, &types(meta.data_columns())?, &types(meta.partitions())?);
+        let (columns, partitions) = (types(meta.data_columns())?, types(meta.partitions())?);
+        let table = FileTable::open_with_schema(&location, &columns, &partitions, meta.declaration()?);
         table.map(|table| Some(Found::Table(table as Arc<dyn Table>)))
     }
 

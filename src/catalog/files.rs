@@ -78,6 +78,7 @@ impl FileTable {
         path: &Path,
         columns: &[(String, DataType)],
         partitions: &[(String, DataType)],
+        declaration: Declaration,
     ) -> Result<Arc<FileTable>> {
         let _lock = DirectoryLock::shared(parent(path)).ok();
         let listing = listing::list_directory(path)?;
@@ -86,7 +87,7 @@ impl FileTable {
         let values = partition::declared(&listing, partitions)?;
         let merged = schema::declared(&paths, &footers, columns, partitions)?;
         let path = path.display().to_string();
-        Self::assemble(path, paths, footers, values, merged, partitions.len(), Declaration::default())
+        Self::assemble(path, paths, footers, values, merged, partitions.len(), declaration)
     }
 
     /// Opens the file, the directory (with all directories below it) or the files that match the

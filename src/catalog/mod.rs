@@ -13,7 +13,10 @@ pub use files::{
 };
 pub use memory::MemoryTable;
 pub(crate) use warehouse::same_type;
-pub use warehouse::{ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, META, TableMeta, ViewMeta, Warehouse, parse_type, type_name};
+pub use warehouse::{
+    BUCKETING_VERSION, BucketMeta, ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, META, SORTED_BY, SortedMeta, TableMeta, ViewMeta,
+    Warehouse, parse_sorted_by, parse_type, type_name,
+};
 
 use crate::layout::ColumnStatistics;
 use arrow::datatypes::SchemaRef;

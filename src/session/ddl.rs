@@ -1,10 +1,11 @@
 //! Databases and tables: made, changed, dropped.
 
+use super::arrange::{check as check_layout, declare};
 use super::target::{Target, location, no_database, no_table};
 use super::{OutcomeKind, Session};
 use crate::catalog::{
-    ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, NULL_PARTITION, TableMeta, View, ViewMeta, escape_partition, parse_type,
-    partitions, type_name,
+    BUCKETING_VERSION, ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, NULL_PARTITION, SORTED_BY, TableMeta, View, ViewMeta,
+    escape_partition, parse_type, partitions, type_name,
 };
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -88,9 +89,9 @@ impl Session {
         if create.external && create.location.is_none() {
             return Err(Error::sql("CREATE EXTERNAL TABLE needs a LOCATION"));
         }
-        let mut meta = TableMeta { provider: Some("parquet".into()), comment: create.comment, ..TableMeta::new() };
-        meta.properties = create.properties;
-        for key in meta.properties.keys() {
+        let mut meta = TableMeta { provider: Some("parquet".into()), comment: create.comment.clone(), ..TableMeta::new() };
+        meta.properties = create.properties.clone();
+        for key in meta.properties.keys().filter(|key| *key != BUCKETING_VERSION) {
             check_property(key)?;
         }
         meta.location = create.location.as_deref().map(location).transpose()?;
@@ -103,12 +104,15 @@ impl Session {
                 return Err(error.with_hint("COPY writes the files, CREATE TABLE ... LOCATION names them"));
             }
             let planned = self.plan(query, parameters, text, config)?;
-            return self.create_table_as(&database, &table, meta, &create.partitioned_by, planned, config);
+            return self.create_table_as(&database, &table, meta, &create, planned, config);
         }
         if let Some(like) = &create.like {
             let like = self.table_target(like, config)?;
             meta.columns = like.meta.columns;
             meta.partition_columns = like.meta.partition_columns;
+            meta.buckets = like.meta.buckets;
+            let layout = |(key, _): &(String, String)| [BUCKETING_VERSION, SORTED_BY].contains(&key.as_str());
+            meta.properties.extend(like.meta.properties.into_iter().filter(layout));
         } else {
             meta.columns = create.columns.iter().map(column).collect::<Result<_>>()?;
             partition_by(&mut meta, &create.partitioned_by)?;
@@ -120,6 +124,8 @@ impl Session {
             self.infer_columns(&location, &create.partitioned_by, &mut meta)?;
         }
         check_columns(&meta)?;
+        declare(&mut meta, create.buckets.as_ref())?;
+        check_layout(&meta)?;
         if let Some(location) = &meta.location {
             self.engine.disk().make_directories(&PathBuf::from(location))?;
         }
@@ -208,6 +214,7 @@ impl Session {
                     check_property(key)?;
                 }
                 meta.properties.extend(properties);
+                check_layout(&meta)?;
             }
             Alteration::UnsetProperties { keys, if_exists } => {
                 for key in keys {

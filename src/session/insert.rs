@@ -4,6 +4,7 @@
 //! to strings, and within nested types of one shape; what does not fit a number's type is an error
 //! when it is met. A string never becomes a number on the way.
 
+use super::arrange::{check as check_layout, declare, of_table};
 use super::ddl::{check_columns, directory, done, partition_by};
 use super::output::rows;
 use super::{OutcomeKind, Planned, Session};
@@ -16,7 +17,7 @@ use crate::expr::{Slots, compile};
 use crate::format::parquet::Compression;
 use crate::operator::ProjectNode;
 use crate::output::{FileFormat, OutputOptions, Publication};
-use crate::sql::{Insert, Parameters};
+use crate::sql::{CreateTable, Insert, Parameters};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::{Column, DFSchema, ScalarValue};
 use datafusion_expr::{Expr, expr::Cast};
@@ -52,10 +53,10 @@ impl Session {
         let planned = self.plan(&insert.query, parameters, text, config)?;
         let sources = sources(&insert, &fixed, meta, planned.schema.fields().len())?;
         let (plan, schema) = assign(planned.physical, &sources, meta, &target.name())?;
-        let first = meta.data_columns().len();
-        let partitions: Vec<usize> = (first..meta.columns.len()).collect();
+        let arrangement = self.arrangement_of(&target)?;
+        let partitions = &arrangement.partitions;
         let job = target.job(self)?;
-        let files = self.write(plan, &schema, &partitions, &job, &options(meta)?, false, config)?;
+        let files = self.write(plan, &schema, &arrangement, &job, &options(meta)?, false, config)?;
         let message = OutcomeKind::Done(format!("{} inserted into {}", rows(&files), target.name()));
         let publication = if !insert.overwrite {
             if files.iter().all(|file| file.rows == 0) {
@@ -83,7 +84,7 @@ impl Session {
         database: &str,
         table: &str,
         mut meta: TableMeta,
-        partitioned_by: &[String],
+        create: &CreateTable,
         planned: Planned,
         config: &Config,
     ) -> Result<OutcomeKind> {
@@ -93,16 +94,18 @@ impl Session {
         });
         meta.columns = columns.collect::<Result<_>>()?;
         check_columns(&meta)?;
-        partition_by(&mut meta, partitioned_by)?;
+        partition_by(&mut meta, &create.partitioned_by)?;
         check_columns(&meta)?;
+        declare(&mut meta, create.buckets.as_ref())?;
+        check_layout(&meta)?;
         let place = |column: &ColumnMeta| planned.schema.fields().iter().position(|field| *field.name() == column.name);
         let sources: Vec<Source> =
             meta.columns.iter().map(|column| place(column).map_or(Source::Missing, Source::Input)).collect();
         let (plan, schema) = assign(planned.physical, &sources, &meta, table)?;
-        let partitions: Vec<usize> = (meta.data_columns().len()..meta.columns.len()).collect();
+        let arrangement = of_table(&meta, None)?;
         let options = options(&meta)?;
         let job = self.new_entry(database, table, &meta, config)?;
-        let files = self.write(plan, &schema, &partitions, &job, &options, false, config)?;
+        let files = self.write(plan, &schema, &arrangement, &job, &options, false, config)?;
         job.commit(&files, Publication::Create, true, || Ok(()))?;
         Ok(OutcomeKind::Done(format!("{} inserted into {database}.{table}", rows(&files))))
     }

@@ -1,10 +1,11 @@
 //! Statements that write: a query's plan is run into files, which are then published.
 
+use super::arrange::{arranged, of_copy};
 use super::{OutcomeKind, Planned, Session};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
-use crate::output::{Job, OutputOptions, Publication, WriteNode, Writer, WrittenFile};
+use crate::output::{Arrangement, Job, OutputOptions, Publication, WriteNode, Writer, WrittenFile};
 use crate::sql::CopyTarget;
 use arrow::datatypes::{Schema, SchemaRef};
 use std::path::Path;
@@ -15,35 +16,28 @@ impl Session {
     pub(super) fn copy(&self, planned: Planned, target: &CopyTarget, config: &Config) -> Result<OutcomeKind> {
         let path = Path::new(&target.path);
         check_target(path, target)?;
-        let mut partitions = Vec::with_capacity(target.partition_by.len());
-        for name in &target.partition_by {
-            let found = planned.schema.fields().iter().position(|field| field.name().to_lowercase() == *name);
-            let position = found.ok_or_else(|| Error::sql(format!("PARTITION BY names no column of the query: '{name}'")))?;
-            if partitions.contains(&position) {
-                return Err(Error::sql(format!("PARTITION BY names '{name}' twice")));
-            }
-            partitions.push(position);
-        }
+        let arrangement = of_copy(target, &planned.schema)?;
         let disk = self.engine.disk();
         let job = Job::begin(disk, path, None)?;
-        let files = self.write(planned.physical, &planned.schema, &partitions, &job, &target.options, target.single, config)?;
+        let files = self.write(planned.physical, &planned.schema, &arrangement, &job, &target.options, target.single, config)?;
         let publication = if target.overwrite { Publication::Replace } else { Publication::Create };
         job.commit(&files, publication, !target.single, || Ok(()))?;
         Ok(OutcomeKind::Done(format!("{} written to {}", rows(&files), target.path)))
     }
 
-    /// Runs `plan` into files of `job`, named and typed by `schema`.
+    /// Runs `plan` into files of `job`, named and typed by `schema`, laid out as `arrangement` says.
     pub(super) fn write(
         &self,
         plan: PlanRef,
         schema: &SchemaRef,
-        partitions: &[usize],
+        arrangement: &Arrangement,
         job: &Job,
         options: &OutputOptions,
         single: bool,
         config: &Config,
     ) -> Result<Vec<WrittenFile>> {
-        let writer = Writer::new(self.engine.disk(), job, schema, partitions, options, single)?;
+        let writer = Writer::new(self.engine.disk(), job, schema, arrangement, options, single)?;
+        let plan = arranged(plan, schema, arrangement)?;
         let plan: PlanRef = Arc::new(WriteNode::new(plan, writer.clone(), job.target()));
         let stream = self.run(plan, Arc::new(Schema::empty()), config)?;
         if let Some(watch) = &*self.watch.lock() {

@@ -156,6 +156,16 @@ impl Session {
             } else {
                 rows.push(line("Provider", meta.provider.as_deref().unwrap_or("parquet")));
             }
+            if let Some(buckets) = &meta.buckets {
+                let list = |names: Vec<String>| format!("[{}]", names.join(", "));
+                rows.push(line("Num Buckets", &buckets.count.to_string()));
+                rows.push(line("Bucket Columns", &list(buckets.columns.iter().map(|name| format!("`{name}`")).collect())));
+                let sorted = buckets
+                    .sorted_by
+                    .iter()
+                    .map(|sorted| format!("`{}`{}", sorted.column, if sorted.descending { " DESC" } else { "" }));
+                rows.push(line("Sort Columns", &list(sorted.collect())));
+            }
             if let Some(comment) = &meta.comment {
                 rows.push(line("Comment", comment));
             }
@@ -250,6 +260,16 @@ fn create_statement(target: &Target) -> String {
     if !meta.partition_columns.is_empty() {
         let names: Vec<String> = meta.partition_columns.iter().map(|column| name(column)).collect();
         let _ = writeln!(text, "PARTITIONED BY ({})", names.join(", "));
+    }
+    if let Some(buckets) = &meta.buckets {
+        let names: Vec<String> = buckets.columns.iter().map(|column| name(column)).collect();
+        let _ = writeln!(text, "CLUSTERED BY ({})", names.join(", "));
+        if !buckets.sorted_by.is_empty() {
+            let sorted = buckets.sorted_by.iter();
+            let sorted = sorted.map(|sorted| format!("{}{}", name(&sorted.column), if sorted.descending { " DESC" } else { "" }));
+            let _ = writeln!(text, "SORTED BY ({})", sorted.collect::<Vec<_>>().join(", "));
+        }
+        let _ = writeln!(text, "INTO {} BUCKETS", buckets.count);
     }
     if let Some(comment) = &meta.comment {
         let _ = writeln!(text, "COMMENT {}", quoted(comment));

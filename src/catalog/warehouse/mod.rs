@@ -16,7 +16,9 @@
 mod meta;
 mod types;
 
-pub use meta::{ColumnMeta, DatabaseMeta, META, TableMeta, ViewMeta};
+pub use meta::{
+    BUCKETING_VERSION, BucketMeta, ColumnMeta, DatabaseMeta, META, SORTED_BY, SortedMeta, TableMeta, ViewMeta, parse_sorted_by,
+};
 pub(crate) use types::same_type;
 pub use types::{parse_type, type_name};
 

@@ -27,7 +27,7 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPro
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::types::TypePtr;
 use arrow::array::ArrayRef;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -157,8 +157,9 @@ impl Encoding {
         let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let schema = storage_schema(&Schema::new(fields.collect::<Vec<_>>()));
         let statistics = if options.statistics { EnabledStatistics::Page } else { EnabledStatistics::None };
+        let leaf = |column: usize| schema.fields().iter().take(column).map(|field| leaves(field.data_type())).sum::<usize>();
         let sorting = options.sorted_by.iter().map(|&(column, descending, nulls_first)| SortingColumn {
-            column_idx: i32::try_from(column).unwrap_or(i32::MAX),
+            column_idx: i32::try_from(leaf(column)).unwrap_or(i32::MAX),
             descending,
             nulls_first,
         });
@@ -304,6 +305,15 @@ impl<W: Write + Send> FileWriter<W> {
     /// Writes the footer; all is with `W` then.
     pub fn finish(mut self) -> Result<()> {
         self.0.finish().map(drop).map_err(refused)
+    }
+}
+
+/// Columns of a file that a column of this type becomes.
+fn leaves(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::Struct(fields) => fields.iter().map(|field| leaves(field.data_type())).sum(),
+        DataType::List(item) | DataType::LargeList(item) | DataType::Map(item, _) => leaves(item.data_type()),
+        _ => 1,
     }
 }
 
