@@ -38,6 +38,8 @@ pub struct FileTable {
     files: Vec<TableFile>,
     file_columns: usize,
     statistics: OnceLock<TableStatistics>,
+    /// Different values of columns, where ANALYZE TABLE has counted them.
+    counted: OnceLock<Vec<Option<f64>>>,
     declaration: Declaration,
     found: layout::Found,
 }
@@ -137,9 +139,16 @@ impl FileTable {
             display_names: merged.display_names,
             files,
             statistics: OnceLock::new(),
+            counted: OnceLock::new(),
         };
         table.check_declaration()?;
         Ok(Arc::new(table))
+    }
+
+    /// Tells the table how many different values its columns have, in the order of the schema. To be
+    /// told before the first [`Table::statistics`]; a second time is without effect.
+    pub fn set_distinct(&self, counted: Vec<Option<f64>>) {
+        let _ = self.counted.set(counted);
     }
 
     /// The files, by path.
@@ -197,7 +206,13 @@ impl Table for FileTable {
     }
 
     fn statistics(&self) -> &TableStatistics {
-        self.statistics.get_or_init(|| bounds::statistics(self))
+        self.statistics.get_or_init(|| {
+            let mut statistics = bounds::statistics(self);
+            for (column, counted) in statistics.columns.iter_mut().zip(self.counted.get().into_iter().flatten()) {
+                column.distinct = counted.or(column.distinct);
+            }
+            statistics
+        })
     }
 
     fn describe(&self) -> String {

@@ -14,8 +14,9 @@ pub use files::{
 pub use memory::MemoryTable;
 pub(crate) use warehouse::same_type;
 pub use warehouse::{
-    BUCKETING_VERSION, BucketMeta, ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, META, SORTED_BY, SortedMeta, TableMeta, ViewMeta,
-    Warehouse, parse_sorted_by, parse_type, type_name,
+    BUCKETING_VERSION, BucketMeta, ColumnMeta, ColumnStatisticsMeta, DEFAULT_DATABASE, DatabaseMeta, META, MadeFrom,
+    PartitionStatisticsMeta, SORTED_BY, SortedMeta, TableMeta, TableStatisticsMeta, ViewMeta, Warehouse, fingerprint,
+    fingerprint_of, parse_sorted_by, parse_type, type_name,
 };
 
 use crate::layout::ColumnStatistics;

@@ -204,15 +204,24 @@ pub(super) fn settle(memory: &mut Reservation, bytes: usize) {
 pub struct WriteNode {
     info: NodeInfo,
     input: PlanRef,
-    writer: Writer,
+    /// None for a plan that is only shown.
+    writer: Option<Writer>,
     target: String,
+    lines: Vec<String>,
 }
 
 impl WriteNode {
     /// Writes the rows of `input` by `writer`; `target` is for EXPLAIN.
     pub fn new(input: PlanRef, writer: Writer, target: &Path) -> Self {
         let info = NodeInfo::new(Arc::new(Schema::empty()), 0.0);
-        Self { info, input, writer, target: target.display().to_string() }
+        let lines = writer.0.arrangement.lines(&writer.0.schema);
+        Self { info, input, writer: Some(writer), target: target.display().to_string(), lines }
+    }
+
+    /// A node that only says what it would do.
+    pub fn described(input: PlanRef, schema: &SchemaRef, arrangement: &Arrangement, target: &Path) -> Self {
+        let info = NodeInfo::new(Arc::new(Schema::empty()), 0.0);
+        Self { info, input, writer: None, target: target.display().to_string(), lines: arrangement.lines(schema) }
     }
 }
 
@@ -230,8 +239,7 @@ impl PlanNode for WriteNode {
     }
 
     fn details(&self) -> Vec<String> {
-        let shared = &self.writer.0;
-        shared.arrangement.lines(&shared.schema)
+        self.lines.clone()
     }
 
     fn children(&self) -> Vec<&PlanRef> {
@@ -239,9 +247,10 @@ impl PlanNode for WriteNode {
     }
 
     fn build(&self, builder: &mut PipelineBuilder) -> Result<Stream> {
+        let Some(writer) = self.writer.clone() else { return Err(Error::internal("a write that is only shown")) };
         let input = self.input.build(builder)?;
         let metrics: &Arc<OperatorMetrics> = &self.info.metrics;
-        let done = builder.end(input, Arc::new(self.writer.clone()), metrics);
+        let done = builder.end(input, Arc::new(writer), metrics);
         Ok(Stream::new(Arc::new(Nothing), metrics).after(done))
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn check(meta: &TableMeta) -> Result<()> {
         }
         Ok((column, parse_type(&column.type_name)?))
     };
-    for buckets in &arrangement.buckets {
+    if let Some(buckets) = &arrangement.buckets {
         for (at, position) in buckets.columns.iter().enumerate() {
             let (column, data_type) = inside(*position, "CLUSTERED BY")?;
             if buckets.columns[..at].contains(position) {

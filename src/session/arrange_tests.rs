@@ -161,9 +161,46 @@ fn copy_clusters_and_sorts() {
 #[test]
 fn sorting_and_bucketing_stay_within_the_memory_limit() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = engine(folder.path(), &[("skep.memory.limit", "24MiB")]);
-    let wide = "SELECT a.*, b.l_comment AS more FROM lineitem a JOIN lineitem b ON a.l_orderkey = b.l_orderkey";
+    let engine = engine(folder.path(), &[("skep.memory.limit", "16MiB")]);
+    let wide = "SELECT a.*, b.l_comment AS more FROM lineitem a JOIN lineitem b ON a.l_orderkey = b.l_orderkey \
+                AND b.l_linenumber < 4";
     run(&engine, &format!("CREATE TABLE w CLUSTERED BY (l_partkey) SORTED BY (l_comment) INTO 7 BUCKETS AS {wide}"));
     assert_eq!(count(&engine, "SELECT count(*) FROM w"), count(&engine, &format!("SELECT count(*) FROM ({wide})")));
     assert_eq!(files(&folder.path().join("w")).len(), 7);
+}
+
+#[test]
+fn odd_partition_values_come_back_and_stay_below_the_table() {
+    use arrow::array::{Int64Array, StringArray};
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+    // SKEP_LONG_TESTS=1: 100,000 values.
+    let values = if std::env::var_os("SKEP_LONG_TESTS").is_some() { 100_000 } else { 1500 };
+    let mut random = StdRng::seed_from_u64(42);
+    let odd: Vec<char> = "\0\u{1}\n\r/\\.%=:'\"{}[]^#*? aZ09\u{e9}\u{10FFFF}\u{202E}".chars().collect();
+    let mut texts: BTreeSet<String> = BTreeSet::new();
+    while texts.len() < values {
+        let length = random.random_range(1..12);
+        texts.insert((0..length).map(|_| odd[random.random_range(0..odd.len())]).collect());
+    }
+    let texts: Vec<String> = texts.into_iter().collect();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("warehouse");
+    let engine = engine(&root, &[]);
+    let batch = RecordBatch::try_from_iter([
+        ("n", std::sync::Arc::new(Int64Array::from_iter_values(0..texts.len() as i64)) as arrow::array::ArrayRef),
+        ("p", std::sync::Arc::new(StringArray::from(texts.clone()))),
+    ]);
+    engine.register_batches("odd", vec![batch.unwrap()]).unwrap();
+    run(&engine, "CREATE TABLE t PARTITIONED BY (p) AS SELECT n, p FROM odd");
+    let (rows, _) = query(&engine, "SELECT n, p FROM t ORDER BY n");
+    assert_eq!(rows.num_rows(), texts.len());
+    let (numbers, found) = (rows.column(0).as_primitive::<Int64Type>(), rows.column(1).as_string_view());
+    for (row, text) in texts.iter().enumerate() {
+        assert_eq!((numbers.value(row), found.value(row)), (row as i64, text.as_str()));
+    }
+    let names = |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    assert_eq!(names(folder.path()), ["warehouse"]);
+    assert_eq!(names(&root), ["t"]);
+    assert_eq!(names(&root.join("t")).len(), texts.len() + 2, "a directory a value, _SUCCESS and .skep.json");
 }

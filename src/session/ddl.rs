@@ -50,7 +50,13 @@ impl Session {
                 self.set("skep.database", &name)?;
                 done()
             }
-            Ddl::CreateTable(create) => self.create_table(*create, parameters, text, config),
+            Ddl::CreateTable(create) => match &create.query {
+                Some(_) => match self.create_table_as(&create, parameters, text, config)? {
+                    Some(write) => self.run_write(write, config),
+                    None => done(),
+                },
+                None => self.create_table(&create, config),
+            },
             Ddl::CreateView(create) => self.create_view(*create, text, config),
             Ddl::Drop { name, view, if_exists } => self.drop_entry(&name, view, if_exists, config),
             Ddl::Alter { table, alteration } => self.alter(&table, alteration, config),
@@ -69,15 +75,30 @@ impl Session {
                 self.engine.catalog().lookup(config, Some(&target.database), &target.table)?;
                 done()
             }
-            Ddl::Insert(insert) => self.insert(*insert, parameters, text, config),
+            Ddl::Insert(insert) => match self.insert(&insert, parameters, text, config)? {
+                Some(write) => self.run_write(write, config),
+                None => done(),
+            },
+            Ddl::MultiInsert(multi) => {
+                let writes = self.multi_insert(&multi, parameters, text, config)?;
+                if writes.is_empty() {
+                    return done();
+                }
+                let (lines, _) = self.run_writes(writes, config)?;
+                Ok(OutcomeKind::Done(lines.join("\n")))
+            }
+            Ddl::Load(load) => self.load(&load, config),
+            Ddl::Analyze(analyze) => self.analyze(&analyze, config),
             show => self.show(show, config),
         }
     }
 
-    fn create_table(&self, create: CreateTable, parameters: &Parameters, text: &str, config: &Config) -> Result<OutcomeKind> {
+    /// What is written down of a new table before its columns are known, with its database and name;
+    /// none when the table is there already and may be.
+    pub(super) fn new_table(&self, create: &CreateTable, config: &Config) -> Result<Option<(String, String, TableMeta)>> {
         let (database, table) = self.resolve(&create.name, config)?;
         if self.target(&create.name, config)?.is_some() {
-            return if create.if_not_exists { done() } else { Err(exists(&database, &table)) };
+            return if create.if_not_exists { Ok(None) } else { Err(exists(&database, &table)) };
         }
         match create.format.as_deref() {
             None | Some("parquet") => {}
@@ -95,17 +116,11 @@ impl Session {
             check_property(key)?;
         }
         meta.location = create.location.as_deref().map(location).transpose()?;
-        if let Some(query) = &create.query {
-            if !create.columns.is_empty() || create.like.is_some() {
-                return Err(Error::sql("CREATE TABLE AS takes its columns from the query: leave the list out"));
-            }
-            if meta.location.is_some() {
-                let error = Error::unsupported("CREATE TABLE AS SELECT with a LOCATION");
-                return Err(error.with_hint("COPY writes the files, CREATE TABLE ... LOCATION names them"));
-            }
-            let planned = self.plan(query, parameters, text, config)?;
-            return self.create_table_as(&database, &table, meta, &create, planned, config);
-        }
+        Ok(Some((database, table, meta)))
+    }
+
+    fn create_table(&self, create: &CreateTable, config: &Config) -> Result<OutcomeKind> {
+        let Some((database, table, mut meta)) = self.new_table(create, config)? else { return done() };
         if let Some(like) = &create.like {
             let like = self.table_target(like, config)?;
             meta.columns = like.meta.columns;
@@ -189,7 +204,7 @@ impl Session {
             }
         }
         if directories.is_empty() {
-            target.stage_meta(self, &job)?;
+            target.stage_meta(self, &job, None)?;
             return job.commit(&[], Publication::Replace, false, || target.check());
         }
         if let Some(missing) = directories.iter().find(|directory| !target.location.join(directory).is_dir()) {
@@ -317,7 +332,7 @@ fn exists(database: &str, table: &str) -> Error {
     Error::sql(format!("there is a table or view {database}.{table} already")).with_hint("use IF NOT EXISTS, or drop it first")
 }
 
-fn no_partition(target: &Target, directory: &std::path::Path) -> Error {
+pub(super) fn no_partition(target: &Target, directory: &std::path::Path) -> Error {
     Error::sql(format!("{} has no partition {}", target.name(), directory.display()))
 }
 
@@ -385,7 +400,7 @@ pub(super) fn directory(target: &Target, spec: &PartitionSpec) -> Result<PathBuf
     }
 }
 
-fn full_directory(target: &Target, spec: &PartitionSpec) -> Result<PathBuf> {
+pub(super) fn full_directory(target: &Target, spec: &PartitionSpec) -> Result<PathBuf> {
     if spec.len() != target.meta.partition_columns.len() {
         let names = target.meta.partition_columns.join(", ");
         return Err(Error::sql(format!("a partition of {} has values of all of ({names})", target.name())));

@@ -1,5 +1,6 @@
 //! What is written down of databases and tables: JSON that people can read, beside the data.
 
+use super::statistics::TableStatisticsMeta;
 use crate::error::{Error, Result};
 use crate::layout::Declaration;
 use crate::layout::bucket::BucketDeclaration;
@@ -44,6 +45,12 @@ pub struct TableMeta {
     /// TBLPROPERTIES.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub properties: BTreeMap<String, String>,
+    /// What ANALYZE TABLE found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<TableStatisticsMeta>,
+    /// The statement that made all of its rows, and from what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<MadeFrom>,
     /// The query of a view; none for tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<ViewMeta>,
@@ -86,6 +93,26 @@ pub struct SortedMeta {
     pub descending: bool,
 }
 
+/// What a table's rows were made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeFrom {
+    /// The statement.
+    pub statement: String,
+    /// Settings that answers depend on.
+    pub settings: BTreeMap<String, String>,
+    /// The files that were read, in a few characters a table; see [`super::fingerprint`].
+    pub inputs: BTreeMap<String, String>,
+    /// The files that were written.
+    pub files: String,
+}
+
+impl MadeFrom {
+    /// Whether the same statement, settings and inputs made both.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.statement == other.statement && self.settings == other.settings && self.inputs == other.inputs
+    }
+}
+
 /// A view's query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewMeta {
@@ -125,6 +152,8 @@ impl TableMeta {
             location: None,
             comment: None,
             properties: BTreeMap::new(),
+            statistics: None,
+            made_from: None,
             view: None,
             created_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         }
