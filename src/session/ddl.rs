@@ -68,12 +68,7 @@ impl Session {
             }
             Ddl::Repair { table } => {
                 let target = self.table_target(&table, config)?;
-                if target.meta.partition_columns.is_empty() {
-                    return Err(Error::sql(format!("the table {} has no partitions", target.name())));
-                }
-                // What is there is what there is; files in the wrong places are told now.
-                self.engine.catalog().lookup(config, Some(&target.database), &target.table)?;
-                done()
+                self.repair(&target)
             }
             Ddl::Insert(insert) => match self.insert(&insert, parameters, text, config)? {
                 Some(write) => self.run_write(write, config),
@@ -191,6 +186,16 @@ impl Session {
         done()
     }
 
+    /// Partitions are the directories there are: nothing is to be done but to tell files in wrong
+    /// places now.
+    fn repair(&self, target: &Target) -> Result<OutcomeKind> {
+        if target.meta.partition_columns.is_empty() {
+            return Err(Error::sql(format!("the table {} has no partitions", target.name())));
+        }
+        self.engine.catalog().lookup(&self.config(), Some(&target.database), &target.table)?;
+        done()
+    }
+
     /// Removes all rows, or those below some directories; partitions stay.
     fn empty(&self, target: &Target, directories: Vec<PathBuf>) -> Result<()> {
         let disk = self.engine.disk();
@@ -255,6 +260,19 @@ impl Session {
                 job.rename_target(&path, || target.check())?;
                 return done();
             }
+            Alteration::CommentColumn { column, comment } => {
+                let found = meta.columns.iter_mut().find(|known| known.name.to_lowercase() == column);
+                let Some(found) = found else { return Err(Error::sql(format!("{} has no column '{column}'", target.name()))) };
+                found.comment = Some(comment);
+            }
+            Alteration::SetLocation(text) => {
+                if target.is_managed() {
+                    let error = Error::unsupported("ALTER TABLE SET LOCATION of a table whose files the warehouse keeps");
+                    return Err(error.with_hint("CREATE EXTERNAL TABLE names files elsewhere"));
+                }
+                meta.location = Some(location(&text)?);
+            }
+            Alteration::Recover => return self.repair(&target),
             Alteration::AddPartitions { partitions, if_not_exists } => {
                 for spec in &partitions {
                     let path = target.location.join(full_directory(&target, spec)?);

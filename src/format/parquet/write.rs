@@ -71,6 +71,9 @@ pub const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Bytes of a row group unless said otherwise: Spark's `parquet.block.size`.
 pub const ROW_GROUP_BYTES: usize = 128 << 20;
 
+/// Rows of a page at most: the crate's default.
+const PAGE_ROWS: usize = 20_000;
+
 impl Default for WriteOptions {
     fn default() -> Self {
         Self {
@@ -121,6 +124,21 @@ impl Compression {
             Self::Gzip(_) => ".gz",
             Self::Zstd(_) => ".zstd",
             Self::Lz4 => ".lz4raw",
+        }
+    }
+
+    /// Bytes that compressing takes beside pages, about: what `ZSTD_estimateCCtxSize` gives for a level
+    /// and pages of 1 MiB, rounded up; tables of 32 KiB for the others.
+    fn context_bytes(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Snappy | Self::Lz4 => 64 << 10,
+            Self::Gzip(_) => 256 << 10,
+            Self::Zstd(level) => match level.unwrap_or(3) {
+                ..=4 => 3 << 19,
+                5..=12 => 12 << 20,
+                _ => 24 << 20,
+            },
         }
     }
 
@@ -247,7 +265,10 @@ impl RowGroupEncoder {
 
     /// Bytes of memory held, about.
     pub fn memory_bytes(&self) -> usize {
-        self.columns.iter().map(ArrowColumnWriter::memory_size).sum()
+        let held: usize = self.columns.iter().map(ArrowColumnWriter::memory_size).sum();
+        // Every column has a context of its own, from its first page on.
+        let contexts = if self.rows >= PAGE_ROWS { self.columns.len() } else { 0 };
+        held + contexts * self.encoding.options.compression.context_bytes()
     }
 
     /// Bytes the row group would have in a file, about.

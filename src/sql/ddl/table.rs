@@ -65,6 +65,12 @@ pub enum Alteration {
     AddPartitions { partitions: Vec<PartitionSpec>, if_not_exists: bool },
     /// `DROP PARTITION`.
     DropPartitions { partitions: Vec<PartitionSpec>, if_exists: bool },
+    /// `ALTER COLUMN c COMMENT '...'`: the comment of a column, or what is said of the type again.
+    CommentColumn { column: String, comment: String },
+    /// `SET LOCATION`.
+    SetLocation(String),
+    /// `RECOVER PARTITIONS`.
+    Recover,
     /// `PARTITION (...) RENAME TO PARTITION (...)`.
     RenamePartition { from: PartitionSpec, to: PartitionSpec },
 }
@@ -227,6 +233,16 @@ impl Reader<'_> {
             let if_exists = self.cursor.words(&["if", "exists"]);
             let keys = self.cursor.list(|cursor| cursor.value().ok_or_else(|| cursor.expected("a key")))?;
             Alteration::UnsetProperties { keys, if_exists }
+        } else if self.cursor.words(&["recover", "partitions"]) {
+            Alteration::Recover
+        } else if self.cursor.words(&["set", "location"]) {
+            Alteration::SetLocation(self.cursor.string()?)
+        } else if self.cursor.words(&["alter", "column"]) || self.cursor.words(&["change", "column"]) {
+            let column = self.cursor.name("a column")?;
+            if !self.cursor.word("comment") {
+                return Err(Error::unsupported("a change of a column but its COMMENT").at_span(self.cursor.span()));
+            }
+            Alteration::CommentColumn { column, comment: self.cursor.string()? }
         } else if self.cursor.words(&["rename", "to"]) {
             Alteration::Rename(self.table_name()?)
         } else if self.cursor.words(&["add", "columns"]) || self.cursor.words(&["add", "column"]) {
