@@ -45,6 +45,6 @@ pub mod sql;
 pub use arrow;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind, Result};
-pub use session::{Outcome, OutcomeKind, Session};
+pub use session::{Outcome, OutcomeKind, ScriptOptions, ScriptStep, Session, StepState};
 pub use sql::Parameters;
 pub use stream::{CancelHandle, QueryMetrics, ResultStream};

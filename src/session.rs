@@ -7,13 +7,21 @@
 //!                                 └─ SET, SHOW, DESCRIBE, CREATE, ALTER, DROP: done at once
 //! ```
 
+mod analyze;
+mod arrange;
+#[cfg(test)]
+mod arrange_tests;
 mod ddl;
 mod insert;
+mod load;
+mod multi;
 mod output;
 #[cfg(test)]
 mod output_tests;
+mod script;
 mod show;
 mod target;
+mod write;
 
 use crate::catalog::{FileTable, Found};
 use crate::config::{Config, JoinStrategy, Multiplicity};
@@ -21,12 +29,13 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::exec::{CancelFlag, PlanRef, QueryContext, spill::SpillDirectory};
 use crate::join::Strategy;
-use crate::sql::{self, ExplainMode, Parameters, Parsed, Request, ast};
+use crate::sql::{self, Bound, ExplainMode, Parameters, Parsed, Request, ast};
 use crate::stream::{CancelHandle, ResultStream, table_stream, text_stream};
 use crate::{aggregate, explain, optimizer, planner};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_expr::LogicalPlan;
 use parking_lot::Mutex;
+pub use script::{ScriptOptions, ScriptStep, StepState};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
@@ -59,6 +68,8 @@ struct Planned {
     schema: SchemaRef,
     /// What the user should know.
     warnings: Vec<String>,
+    /// Whether the same files give the same rows again.
+    repeatable: bool,
 }
 
 /// See [`Outcome`].
@@ -169,7 +180,19 @@ impl Session {
             }
             Request::Copy { query, target } => {
                 let planned = self.plan(&query, parameters, text, &config)?;
-                self.copy(planned, &target, &config)
+                self.run_write(self.copy(planned, &target)?, &config)
+            }
+            Request::ExplainWrite { mode, write } => {
+                let writes = self.writes(*write, parameters, text, &config)?;
+                if writes.is_empty() {
+                    return self.lines("plan", "nothing to do: what would be made is there".to_owned());
+                }
+                let warnings: Vec<String> = writes.iter().flat_map(|write| write.warnings.clone()).collect();
+                let analyze = mode == ExplainMode::Analyze;
+                let plan = if analyze { self.run_writes(writes, &config)?.1 } else { self.explain_writes(&writes)? };
+                let mut text = explain::tree(&plan, analyze);
+                warnings.iter().for_each(|warning| text += &format!("\nwarning: {warning}"));
+                self.lines("plan", text)
             }
             Request::CreateExternalTable { name, location, declaration, if_not_exists, or_replace } => {
                 if self.may_create("table", &name, if_not_exists, or_replace)? {
@@ -216,6 +239,25 @@ impl Session {
         }
     }
 
+    /// What a statement would write; nothing when there is nothing to do.
+    fn writes(&self, request: Request, parameters: &Parameters, text: &str, config: &Config) -> Result<Vec<write::Write>> {
+        match request {
+            Request::Copy { query, target } => {
+                let planned = self.plan(&query, parameters, text, config)?;
+                Ok(vec![self.copy(planned, &target)?])
+            }
+            Request::Ddl(ddl) => match *ddl {
+                sql::Ddl::Insert(insert) => Ok(self.insert(&insert, parameters, text, config)?.into_iter().collect()),
+                sql::Ddl::MultiInsert(multi) => self.multi_insert(&multi, parameters, text, config),
+                sql::Ddl::CreateTable(create) => {
+                    Ok(self.create_table_as(&create, parameters, text, config)?.into_iter().collect())
+                }
+                _ => Err(Error::internal("a statement that writes nothing")),
+            },
+            _ => Err(Error::internal("a statement that writes nothing")),
+        }
+    }
+
     /// Whether a table or view of this name is to be made; an error where the name is taken.
     fn may_create(&self, what: &str, name: &str, if_not_exists: bool, or_replace: bool) -> Result<bool> {
         if or_replace || !self.engine.catalog().contains(name) {
@@ -230,8 +272,14 @@ impl Session {
 
     /// Binds, optimizes and plans. The schema has the names and types that the caller sees.
     fn plan(&self, query: &ast::Query, parameters: &Parameters, text: &str, config: &Config) -> Result<Planned> {
-        let functions = self.engine.functions();
-        let bound = sql::bind(query, self.engine.catalog(), config, &functions, parameters, text)?;
+        let bound = sql::bind(query, self.engine.catalog(), config, &self.engine.functions(), parameters, text)?;
+        let repeatable = script::is_repeatable(&bound.plan)?;
+        let planned = self.physical(self.logical(bound, config)?, config)?;
+        Ok(Planned { repeatable, ..planned })
+    }
+
+    /// Optimizes.
+    fn logical(&self, mut bound: Bound, config: &Config) -> Result<Bound> {
         // Statistics do not show a hot key; a hint does.
         let skewed = bound.hints.iter().any(|hint| hint.strategy == Strategy::SkewAware);
         let multiplicity = match config.multiplicity {
@@ -239,7 +287,13 @@ impl Session {
             other => other,
         };
         let options = optimizer::OptimizeOptions { join_order: config.join_order, multiplicity, ..Default::default() };
-        let logical = optimizer::optimize(bound.plan, &options)?;
+        bound.plan = optimizer::optimize(bound.plan, &options)?;
+        Ok(bound)
+    }
+
+    /// Plans what is optimized.
+    fn physical(&self, bound: Bound, config: &Config) -> Result<Planned> {
+        let logical = bound.plan;
         let options = planner::PlanOptions {
             strategy: match config.join_strategy {
                 JoinStrategy::Auto => None,
@@ -255,7 +309,7 @@ impl Session {
         // What the analysis believes about NULLs need not hold for what an outer query sees.
         let fields: Vec<_> = fields.map(|(field, name)| field.as_ref().clone().with_name(name).with_nullable(true)).collect();
         let warnings = options.hints.warnings();
-        Ok(Planned { logical, physical, schema: Arc::new(Schema::new(fields)), warnings })
+        Ok(Planned { logical, physical, schema: Arc::new(Schema::new(fields)), warnings, repeatable: false })
     }
 
     fn run(&self, plan: PlanRef, schema: SchemaRef, config: &Config) -> Result<ResultStream> {

@@ -150,8 +150,12 @@ impl Catalog {
         }
         let location = Warehouse::new(&config.warehouse).location(&database, &name.to_lowercase(), &meta)?;
         (self.settle)(&location)?;
-        let table = FileTable::open_with_schema(&location, &types(meta.data_columns())?, &types(meta.partitions())?);
-        table.map(|table| Some(Found::Table(table as Arc<dyn Table>)))
+        let (columns, partitions) = (types(meta.data_columns())?, types(meta.partitions())?);
+        let table = FileTable::open_with_schema(&location, &columns, &partitions, meta.declaration()?)?;
+        if let Some(statistics) = meta.statistics.as_ref().filter(|statistics| statistics.is_of(&table)) {
+            table.set_distinct(statistics.distinct(&table));
+        }
+        Ok(Some(Found::Table(table)))
     }
 
     /// Whether a name is one of the session's, which also have the database `default`.

@@ -38,6 +38,8 @@ pub struct FileTable {
     files: Vec<TableFile>,
     file_columns: usize,
     statistics: OnceLock<TableStatistics>,
+    /// Different values of columns, where ANALYZE TABLE has counted them.
+    counted: OnceLock<Vec<Option<f64>>>,
     declaration: Declaration,
     found: layout::Found,
 }
@@ -78,6 +80,7 @@ impl FileTable {
         path: &Path,
         columns: &[(String, DataType)],
         partitions: &[(String, DataType)],
+        declaration: Declaration,
     ) -> Result<Arc<FileTable>> {
         let _lock = DirectoryLock::shared(parent(path)).ok();
         let listing = listing::list_directory(path)?;
@@ -86,7 +89,7 @@ impl FileTable {
         let values = partition::declared(&listing, partitions)?;
         let merged = schema::declared(&paths, &footers, columns, partitions)?;
         let path = path.display().to_string();
-        Self::assemble(path, paths, footers, values, merged, partitions.len(), Declaration::default())
+        Self::assemble(path, paths, footers, values, merged, partitions.len(), declaration)
     }
 
     /// Opens the file, the directory (with all directories below it) or the files that match the
@@ -136,9 +139,16 @@ impl FileTable {
             display_names: merged.display_names,
             files,
             statistics: OnceLock::new(),
+            counted: OnceLock::new(),
         };
         table.check_declaration()?;
         Ok(Arc::new(table))
+    }
+
+    /// Tells the table how many different values its columns have, in the order of the schema. To be
+    /// told before the first [`Table::statistics`]; a second time is without effect.
+    pub fn set_distinct(&self, counted: Vec<Option<f64>>) {
+        let _ = self.counted.set(counted);
     }
 
     /// The files, by path.
@@ -196,7 +206,13 @@ impl Table for FileTable {
     }
 
     fn statistics(&self) -> &TableStatistics {
-        self.statistics.get_or_init(|| bounds::statistics(self))
+        self.statistics.get_or_init(|| {
+            let mut statistics = bounds::statistics(self);
+            for (column, counted) in statistics.columns.iter_mut().zip(self.counted.get().into_iter().flatten()) {
+                column.distinct = counted.or(column.distinct);
+            }
+            statistics
+        })
     }
 
     fn describe(&self) -> String {

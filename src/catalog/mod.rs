@@ -13,7 +13,11 @@ pub use files::{
 };
 pub use memory::MemoryTable;
 pub(crate) use warehouse::same_type;
-pub use warehouse::{ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, META, TableMeta, ViewMeta, Warehouse, parse_type, type_name};
+pub use warehouse::{
+    BUCKETING_VERSION, BucketMeta, ColumnMeta, ColumnStatisticsMeta, DEFAULT_DATABASE, DatabaseMeta, META, MadeFrom,
+    PartitionStatisticsMeta, SORTED_BY, SortedMeta, TableMeta, TableStatisticsMeta, ViewMeta, Warehouse, fingerprint,
+    fingerprint_of, parse_sorted_by, parse_type, type_name,
+};
 
 use crate::layout::ColumnStatistics;
 use arrow::datatypes::SchemaRef;

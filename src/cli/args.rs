@@ -58,6 +58,24 @@ pub struct Args {
     /// Leave out column names (csv, tsv, table)
     #[arg(long)]
     pub no_header: bool,
+
+    /// With `run SCRIPT`: skip statements whose tables are made already, from the same files
+    #[arg(long)]
+    pub resume: bool,
+
+    /// With `run SCRIPT`: say what would run and by which plan
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl Args {
+    /// The script of `skep run SCRIPT`.
+    pub fn script(&self) -> Option<&str> {
+        match self.sql.as_slice() {
+            [run, script] if run == "run" => Some(script),
+            _ => None,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -65,6 +83,7 @@ Examples:
   skep -e \"SELECT count(*) FROM 'data/*.parquet'\"
   skep --table sales=warehouse/sales --format csv -f report.sql --output report.csv
   echo 'SELECT 1' | skep --format json
+  skep run nightly.sql --resume
 Exit codes: 0 fine, 1 a query failed, 2 the command line is wrong, 130 interrupted";
 
 fn pair(text: &str) -> Result<(String, String), String> {

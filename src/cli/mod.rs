@@ -1,6 +1,7 @@
 //! The command: arguments, one-shot runs, the shell.
 //!
 //! - `args`: the command line; `run`: statements to a writer; `repl`: the shell around it.
+//! - `script`: `skep run`, which can be resumed.
 //! - `render`: results as text; `input`: where a typed statement ends; `interrupt`: Ctrl-C.
 
 mod args;
@@ -10,6 +11,7 @@ mod interrupt;
 pub mod render;
 mod repl;
 mod run;
+mod script;
 
 use args::Args;
 use clap::Parser;
@@ -26,6 +28,13 @@ pub fn run() -> ExitCode {
             return ExitCode::from(if usage { run::EXIT_USAGE } else { run::EXIT_FAILED });
         }
     };
+    if let Some(script) = args.script() {
+        return script::run(&engine, &args, script);
+    }
+    if args.resume || args.dry_run {
+        eprintln!("error: --resume and --dry-run are for skep run SCRIPT");
+        return ExitCode::from(run::EXIT_USAGE);
+    }
     match run::sources(&args) {
         Ok(Some(sources)) => run::one_shot(&engine, &args, &sources),
         Ok(None) if args.output.is_some() => {

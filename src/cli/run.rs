@@ -205,7 +205,7 @@ fn whole_file<'a>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), 
     file.persist(&target).map(drop).map_err(|error| failed("write", path, error.error))
 }
 
-fn read(path: &Path) -> Result<String> {
+pub(super) fn read(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
     String::from_utf8(bytes).map_err(|_| Error::sql("the text is not UTF-8").in_file(path))
 }

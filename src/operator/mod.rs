@@ -18,7 +18,7 @@ pub use filter::FilterNode;
 pub use limit::LimitNode;
 pub use project::ProjectNode;
 pub use shared::{SharedNode, SharedPlan};
-pub use sort::{SortKey, SortNode, TopKFilter};
+pub use sort::{DistributeNode, SortKey, SortNode, TopKFilter, in_order};
 pub use subquery::SubqueryNode;
 pub use union::UnionNode;
 pub use values::ValuesNode;

@@ -149,7 +149,7 @@ impl Direct {
             }
             while self.writers.len() <= partition as usize {
                 let next = u32::try_from(self.writers.len()).unwrap_or(UNKNOWN);
-                self.writers.push(PartWriter::new(&self.shared.files, self.known.directory(next).clone(), self.part)?);
+                self.writers.push(PartWriter::new(&self.shared.files, self.known.place(next).clone(), self.part)?);
             }
             let whole = rows.len() == chunk.rows();
             let data = chunk.project(&self.shared.data);

@@ -1,5 +1,7 @@
 //! One task's way from rows to files: encode, append, go on to the next file, sync.
 
+use super::arrangement::{Arrangement, OutputBuckets};
+use super::grouping::Place;
 use super::options::{FileFormat, OutputOptions};
 use super::sink::WrittenFile;
 use super::text::TextEncoding;
@@ -7,10 +9,11 @@ use crate::column::Chunk;
 use crate::disk::{Disk, NewFile, SYNCS_FILESYSTEMS};
 use crate::error::{Error, Result};
 use crate::format::parquet::{EncodedRowGroup, Encoding, FileWriter, RowGroupEncoder, WriteOptions};
+use crate::layout::bucket::Names;
 use arrow::datatypes::{Schema, SchemaRef};
 use parking_lot::Mutex;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -31,6 +34,7 @@ pub(super) struct Files {
     extension: String,
     file_bytes: u64,
     form: Form,
+    buckets: Option<OutputBuckets>,
     parts: AtomicUsize,
     closed: AtomicUsize,
     /// The one file that all tasks append to, for outputs of one file.
@@ -45,18 +49,22 @@ enum Form {
 }
 
 impl Files {
-    /// Files for rows of `schema` in `directory`; with `single`, one of that name.
+    /// Files for rows of `schema` in `directory`; with `single`, one of that name. The order that
+    /// `arrangement` asks for, its columns being those of `schema`, is said in the files.
     pub(super) fn new(
         disk: &Disk,
         directory: PathBuf,
         id: &str,
         schema: &Schema,
+        arrangement: &Arrangement,
         options: &OutputOptions,
         single: Option<PathBuf>,
     ) -> Result<Self> {
         let form = match options.format {
             FileFormat::Parquet => {
-                let own = WriteOptions { compression: options.compression, ..options.parquet.clone() };
+                let sorted_by = arrangement.sorted_by.iter().map(|order| (order.column, order.descending, !order.descending));
+                let own =
+                    WriteOptions { compression: options.compression, sorted_by: sorted_by.collect(), ..options.parquet.clone() };
                 Form::Parquet { encoding: Encoding::new(schema, own)?, schema: Arc::new(schema.clone()) }
             }
             FileFormat::Csv | FileFormat::Json => Form::Text(TextEncoding::new(schema, options)?),
@@ -68,6 +76,7 @@ impl Files {
             extension: options.extension()?,
             file_bytes: options.file_bytes.unwrap_or(u64::MAX),
             form,
+            buckets: arrangement.buckets.clone(),
             parts: AtomicUsize::new(0),
             closed: AtomicUsize::new(0),
             shared: single.map(|name| (name, Mutex::default())),
@@ -98,16 +107,26 @@ impl Files {
             return self.close(file);
         }
         if needed && self.written.lock().is_empty() {
-            let name = self.name(Path::new(""), self.part(), 0);
+            let place = Place { directory: PathBuf::new(), bucket: self.buckets.as_ref().map(|_| 0) };
+            let name = self.name(&place, self.part(), 0);
             return self.close(self.open(name)?);
         }
         Ok(())
     }
 
-    fn name(&self, partition: &Path, part: usize, number: usize) -> PathBuf {
-        // Spark writes a dash before the number of the file, or a dot in partition directories.
-        let mark = if partition.as_os_str().is_empty() { '-' } else { '.' };
-        partition.join(format!("part-{part:05}-{}{mark}c{number:03}{}", self.id, self.extension))
+    /// As Spark calls files: a dash or, in directories and with buckets, a dot before the number.
+    fn name(&self, place: &Place, part: usize, number: usize) -> PathBuf {
+        let (id, extension) = (&self.id, &self.extension);
+        let name = match (place.bucket.zip(self.buckets.as_ref()), place.directory.as_os_str().is_empty()) {
+            (Some((bucket, buckets)), _) => match buckets.names() {
+                Names::Spark => format!("part-{part:05}-{id}_{bucket:05}.c{number:03}{extension}"),
+                // As Spark does for Hive, which reads the number before the first underscore.
+                Names::Hive => format!("{bucket:05}_0_part-{part:05}-{id}.c{number:03}{extension}"),
+            },
+            (None, true) => format!("part-{part:05}-{id}-c{number:03}{extension}"),
+            (None, false) => format!("part-{part:05}-{id}.c{number:03}{extension}"),
+        };
+        place.directory.join(name)
     }
 
     fn open(&self, name: PathBuf) -> Result<OpenFile> {
@@ -235,10 +254,10 @@ enum Encoder {
     Text { block: Vec<u8>, rows: usize },
 }
 
-/// Writes the rows of one task for one directory.
+/// Writes the rows of one task for one place.
 pub(super) struct PartWriter {
     files: Arc<Files>,
-    partition: PathBuf,
+    place: Place,
     part: usize,
     number: usize,
     encoder: Encoder,
@@ -246,10 +265,10 @@ pub(super) struct PartWriter {
 }
 
 impl PartWriter {
-    /// Writes below the directory `partition`, which is made with its first file; `part` numbers
-    /// the writer, see [`Files::part`].
-    pub(super) fn new(files: &Arc<Files>, partition: PathBuf, part: usize) -> Result<Self> {
-        Ok(Self { encoder: files.encoder()?, files: files.clone(), partition, part, number: 0, open: None })
+    /// Writes to `place`, whose directory is made with its first file; `part` numbers the writer, see
+    /// [`Files::part`].
+    pub(super) fn new(files: &Arc<Files>, place: Place, part: usize) -> Result<Self> {
+        Ok(Self { encoder: files.encoder()?, files: files.clone(), place, part, number: 0, open: None })
     }
 
     /// Adds rows of the files' schema.
@@ -262,7 +281,7 @@ impl PartWriter {
                 while at < chunk.rows() {
                     if encoder.room() == 0 {
                         let group = encoder.finish()?;
-                        append(&files, &mut self.open, &self.partition, self.part, &mut self.number, Block::RowGroup(group))?;
+                        append(&files, &mut self.open, &self.place, self.part, &mut self.number, Block::RowGroup(group))?;
                         continue;
                     }
                     let rows = encoder.room().min(chunk.rows() - at);
@@ -305,7 +324,7 @@ impl PartWriter {
             }
             _ => return Ok(()),
         };
-        append(&files, &mut self.open, &self.partition, self.part, &mut self.number, block)
+        append(&files, &mut self.open, &self.place, self.part, &mut self.number, block)
     }
 
     /// Ends the writer's last file.
@@ -320,7 +339,7 @@ impl PartWriter {
 fn append(
     files: &Files,
     open: &mut Option<OpenFile>,
-    partition: &Path,
+    place: &Place,
     part: usize,
     number: &mut usize,
     block: Block,
@@ -333,8 +352,8 @@ fn append(
         return shared.as_mut().map_or(Ok(()), |file| file.append(block));
     }
     if open.is_none() {
-        files.disk.make_path(&files.directory.join(partition))?;
-        *open = Some(files.open(files.name(partition, part, *number))?);
+        files.disk.make_path(&files.directory.join(&place.directory))?;
+        *open = Some(files.open(files.name(place, part, *number))?);
         *number += 1;
     }
     let Some(file) = open else { return Ok(()) };

@@ -1,44 +1,74 @@
-//! Which `key=value` directory a row belongs to.
+//! Which `key=value` directory and which bucket a row belongs to.
 
+use super::arrangement::{Arrangement, OutputBuckets};
 use crate::catalog::{NULL_PARTITION, escape_partition};
-use crate::column::Chunk;
+use crate::column::{Chunk, Column};
 use crate::error::{Error, Result};
 use crate::expr::keys::{EncodedKeys, KeyColumns, KeyData};
 use crate::expr::{ExprRef, Slots, compile};
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, AsArray, Int32Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::{Column as ColumnName, DFSchema};
 use datafusion_expr::{Expr, expr::Cast};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// The partition columns of an output.
+/// The partition columns and buckets of an output.
 #[derive(Debug)]
 pub(super) struct Grouping {
     columns: Vec<usize>,
+    buckets: Option<OutputBuckets>,
+    /// SQL types of the rows.
+    schema: SchemaRef,
     /// Names, escaped.
     names: Vec<String>,
     keys: KeyColumns,
     texts: Vec<ExprRef>,
 }
 
-/// Partitions by key. Several keys may have one directory (NULL and the empty string).
+/// Where the files of some rows lie.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Relative to the output's directory.
+    pub(super) directory: PathBuf,
+    /// The bucket, if the output has any.
+    pub(super) bucket: Option<u32>,
+}
+
+/// Places by key. Several keys may have one place (NULL and the empty string).
 #[derive(Debug, Default)]
 pub(super) struct Known {
     fixed: HashMap<u128, u32>,
     bytes: HashMap<Box<[u8]>, u32>,
-    directories: Vec<PathBuf>,
+    places: Vec<Place>,
+    /// Places of directories without a value, which several keys may have.
+    shared: Vec<u32>,
 }
 
-/// What a row has that belongs to no known partition.
+/// The keys of a chunk's rows.
+pub(super) struct RowKeys {
+    keys: EncodedKeys,
+    buckets: Option<Vec<u32>>,
+}
+
+impl RowKeys {
+    /// A hash of every row's key.
+    pub(super) fn hash(&self, constant: bool) -> Vec<u64> {
+        self.keys.hash(constant)
+    }
+}
+
+/// What a row has that belongs to no known place.
 pub(super) const UNKNOWN: u32 = u32::MAX;
 
 impl Grouping {
-    /// By the columns at `columns` of rows with these SQL types, the outermost directory first.
+    /// For rows with these SQL types.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Unsupported`] for types that directories cannot name.
-    pub(super) fn new(schema: &Schema, columns: &[usize]) -> Result<Self> {
+    pub(super) fn new(schema: &SchemaRef, arrangement: &Arrangement) -> Result<Self> {
+        let columns = &arrangement.partitions;
         for field in columns.iter().map(|column| schema.field(*column)) {
             let data_type = field.data_type();
             let named = data_type.is_numeric()
@@ -50,35 +80,45 @@ impl Grouping {
                 return Err(Error::unsupported(format!("partitions of type {data_type}")).in_column(field.name()));
             }
         }
-        let types = columns.iter().map(|column| schema.field(*column).data_type().clone()).collect();
+        let types = columns.iter().map(|column| schema.field(*column).data_type().clone());
+        let types: Vec<DataType> = types.chain(arrangement.buckets.iter().map(|_| DataType::Int32)).collect();
         Ok(Self {
             names: columns.iter().map(|column| escape_partition(schema.field(*column).name())).collect(),
-            keys: KeyColumns::new(types, vec![true; columns.len()]),
+            keys: KeyColumns::new(types.clone(), vec![true; types.len()]),
             texts: casts_to_text(schema, columns)?,
-            columns: columns.to_vec(),
+            columns: columns.clone(),
+            buckets: arrangement.buckets.clone(),
+            schema: schema.clone(),
         })
     }
 
     /// The keys of all rows.
-    pub(super) fn encode(&self, chunk: &Chunk) -> Result<EncodedKeys> {
-        self.keys.encode(chunk.project(&self.columns).columns(), chunk.rows())
+    pub(super) fn encode(&self, chunk: &Chunk) -> Result<RowKeys> {
+        let mut columns = chunk.project(&self.columns).into_columns();
+        let buckets = self.buckets.as_ref().map(|buckets| buckets.numbers(chunk, &self.schema)).transpose()?;
+        if let Some(buckets) = &buckets {
+            let numbers: Int32Array = buckets.iter().map(|bucket| *bucket as i32).collect::<Vec<_>>().into();
+            columns.push(Column::Flat(Arc::new(numbers)));
+        }
+        Ok(RowKeys { keys: self.keys.encode(&columns, chunk.rows())?, buckets })
     }
 
-    /// The partition of every row, or [`UNKNOWN`]. New ones are taken in until there are `most`.
-    pub(super) fn assign(&self, chunk: &Chunk, keys: &EncodedKeys, known: &mut Known, most: usize) -> Result<Vec<u32>> {
-        let mut partitions = Vec::with_capacity(chunk.rows());
+    /// The place of every row, or [`UNKNOWN`]. New ones are taken in until there are `most`.
+    pub(super) fn assign(&self, chunk: &Chunk, keys: &RowKeys, known: &mut Known, most: usize) -> Result<Vec<u32>> {
+        let mut places = Vec::with_capacity(chunk.rows());
         for row in 0..chunk.rows() {
-            let partition = match known.get(keys, row) {
-                Some(partition) => partition,
-                None if known.directories.len() >= most => UNKNOWN,
+            let place = match known.get(&keys.keys, row) {
+                Some(place) => place,
+                None if known.places.len() >= most => UNKNOWN,
                 None => {
-                    let directory = self.directory(chunk, row)?;
-                    known.insert(keys, row, directory)
+                    let bucket = keys.buckets.as_ref().map(|buckets| buckets[row]);
+                    let place = Place { directory: self.directory(chunk, row)?, bucket };
+                    known.insert(&keys.keys, row, place)
                 }
             };
-            partitions.push(partition);
+            places.push(place);
         }
-        Ok(partitions)
+        Ok(places)
     }
 
     /// The directory of a row, relative to the output's.
@@ -99,9 +139,9 @@ impl Grouping {
 }
 
 impl Known {
-    /// The directory of a partition, relative to the output's.
-    pub(super) fn directory(&self, partition: u32) -> &PathBuf {
-        &self.directories[partition as usize]
+    /// A place that [`Grouping::assign`] gave.
+    pub(super) fn place(&self, place: u32) -> &Place {
+        &self.places[place as usize]
     }
 
     fn get(&self, keys: &EncodedKeys, row: usize) -> Option<u32> {
@@ -112,19 +152,23 @@ impl Known {
         }
     }
 
-    fn insert(&mut self, keys: &EncodedKeys, row: usize, directory: PathBuf) -> u32 {
-        let same = self.directories.iter().position(|known| *known == directory);
-        let partition = same.unwrap_or_else(|| {
-            self.directories.push(directory);
-            self.directories.len() - 1
+    fn insert(&mut self, keys: &EncodedKeys, row: usize, place: Place) -> u32 {
+        let next = u32::try_from(self.places.len()).unwrap_or(UNKNOWN);
+        let several = place.directory.components().any(|part| part.as_os_str().to_string_lossy().ends_with(NULL_PARTITION));
+        let same = self.shared.iter().copied().find(|known| several && self.places[*known as usize] == place);
+        let number = same.unwrap_or_else(|| {
+            if several {
+                self.shared.push(next);
+            }
+            self.places.push(place);
+            next
         });
-        let partition = u32::try_from(partition).unwrap_or(UNKNOWN);
         match &keys.data {
-            KeyData::Fixed64(keys) => self.fixed.insert(u128::from(keys[row]), partition),
-            KeyData::Fixed128(keys) => self.fixed.insert(keys[row], partition),
-            KeyData::Bytes(keys) => self.bytes.insert(keys.row(row).into(), partition),
+            KeyData::Fixed64(keys) => self.fixed.insert(u128::from(keys[row]), number),
+            KeyData::Fixed128(keys) => self.fixed.insert(keys[row], number),
+            KeyData::Bytes(keys) => self.bytes.insert(keys.row(row).into(), number),
         };
-        partition
+        number
     }
 }
 

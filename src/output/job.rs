@@ -178,6 +178,8 @@ impl Job {
             Publication::Replace => return Ok(vec![self.over(&whole, &self.target, 0)?]),
             Publication::Append => {
                 files.iter().try_for_each(|file| self.refuse_links(parent(&file.path)))?;
+                // Names may be those of files that were copied, and so be taken meanwhile.
+                files.iter().try_for_each(|file| refuse_existing(&self.target.join(&file.path)))?;
                 files.iter().map(|file| self.create(&data.join(&file.path), &self.target.join(&file.path))).collect()
             }
             Publication::ReplaceDirectories(directories) => {

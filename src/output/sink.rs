@@ -1,10 +1,12 @@
 //! The sink that writes rows to files, and the plan node that ends a query in it.
 
+use super::arrangement::{Arrangement, OutputOrder};
 use super::dynamic::{DynamicTask, Overflow, drain};
 use super::file::{Files, PartWriter};
-use super::grouping::Grouping;
+use super::grouping::{Grouping, Place};
 use super::job::Job;
 use super::options::OutputOptions;
+use super::ordered::OrderedTask;
 use crate::column::Chunk;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -44,21 +46,24 @@ pub(super) struct Shared {
     pub(super) schema: SchemaRef,
     pub(super) grouping: Option<Grouping>,
     pub(super) overflow: Overflow,
+    arrangement: Arrangement,
     single: bool,
 }
 
 impl Writer {
     /// Writes rows of `schema` (SQL types, names as they are to be written) into the directory of
-    /// `job`; the columns at `partitions` become `key=value` directories, the outermost first.
-    /// With `single`, all rows go into one file of the target's name.
+    /// `job`, laid out as `arrangement` says. Where that asks for an order the rows must come in it,
+    /// equal [`Arrangement::groups`] together. With `single`, all rows go into one file of the
+    /// target's name.
     ///
     /// # Errors
-    /// Columns of one name, none but partition columns, and types that the format cannot hold.
+    /// Columns of one name, none but partition columns, and types that the format, directories or
+    /// buckets cannot have.
     pub fn new(
         disk: &Disk,
         job: &Job,
         schema: &SchemaRef,
-        partitions: &[usize],
+        arrangement: &Arrangement,
         options: &OutputOptions,
         single: bool,
     ) -> Result<Self> {
@@ -71,20 +76,30 @@ impl Writer {
                 return Err(Error::sql(format!("two output columns are called '{name}'")).with_hint("name them with AS"));
             }
         }
-        let data: Vec<usize> = (0..schema.fields().len()).filter(|column| !partitions.contains(column)).collect();
+        let data: Vec<usize> = (0..schema.fields().len()).filter(|column| !arrangement.partitions.contains(column)).collect();
         if data.is_empty() {
             return Err(Error::sql("every column is a partition column: files would have none"));
         }
         let fields: Vec<_> = data.iter().map(|column| schema.field(*column).clone()).collect();
         let name = single.then(|| job.target().file_name().map(PathBuf::from)).flatten();
-        let files = Files::new(disk, job.directory(), job.id(), &Schema::new(fields), options, name)?;
-        let grouping = if partitions.is_empty() { None } else { Some(Grouping::new(schema, partitions)?) };
+        arrangement.check(schema)?;
+        let in_files =
+            |order: &OutputOrder| Some(OutputOrder { column: data.iter().position(|at| *at == order.column)?, ..*order });
+        let own = Arrangement {
+            buckets: arrangement.buckets.clone(),
+            sorted_by: arrangement.sorted_by.iter().filter_map(in_files).collect(),
+            ..Arrangement::default()
+        };
+        let files = Files::new(disk, job.directory(), job.id(), &Schema::new(fields), &own, options, name)?;
+        let grouped = !arrangement.partitions.is_empty() || arrangement.buckets.is_some();
+        let grouping = if grouped { Some(Grouping::new(schema, arrangement)?) } else { None };
         Ok(Self(Arc::new(Shared {
             files: Arc::new(files),
             data,
             schema: schema.clone(),
             grouping,
             overflow: Overflow::default(),
+            arrangement: arrangement.clone(),
             single,
         })))
     }
@@ -99,6 +114,7 @@ impl Sink for Writer {
     fn start(&self, task: &TaskContext) -> Result<Box<dyn SinkTask>> {
         let memory = task.query.memory.reserve(None);
         Ok(match &self.0.grouping {
+            Some(_) if !self.0.arrangement.sorted_by.is_empty() => Box::new(OrderedTask::new(&self.0, memory)),
             Some(_) => Box::new(DynamicTask::new(&self.0, task, memory)),
             None => {
                 let part = if self.0.single { 0 } else { usize::MAX };
@@ -123,7 +139,7 @@ impl Sink for Writer {
         if stage == 1 {
             let shared = self.0.clone();
             // A reader learns the columns from a file without rows; Spark writes one, too.
-            return Ok(vec![Box::new(move |_: &TaskContext| shared.files.end(shared.grouping.is_none()))]);
+            return Ok(vec![Box::new(move |_: &TaskContext| shared.files.end(shared.arrangement.partitions.is_empty()))]);
         }
         Ok(Vec::new())
     }
@@ -143,7 +159,7 @@ impl SinkTask for PlainTask {
             if self.part == usize::MAX {
                 self.part = self.shared.files.part();
             }
-            self.writer = Some(PartWriter::new(&self.shared.files, PathBuf::new(), self.part)?);
+            self.writer = Some(PartWriter::new(&self.shared.files, Place::default(), self.part)?);
         }
         let Some(writer) = &mut self.writer else { return Ok(Flow::Continue) };
         writer.push(&chunk.project(&self.shared.data))?;
@@ -188,15 +204,24 @@ pub(super) fn settle(memory: &mut Reservation, bytes: usize) {
 pub struct WriteNode {
     info: NodeInfo,
     input: PlanRef,
-    writer: Writer,
+    /// None for a plan that is only shown.
+    writer: Option<Writer>,
     target: String,
+    lines: Vec<String>,
 }
 
 impl WriteNode {
     /// Writes the rows of `input` by `writer`; `target` is for EXPLAIN.
     pub fn new(input: PlanRef, writer: Writer, target: &Path) -> Self {
         let info = NodeInfo::new(Arc::new(Schema::empty()), 0.0);
-        Self { info, input, writer, target: target.display().to_string() }
+        let lines = writer.0.arrangement.lines(&writer.0.schema);
+        Self { info, input, writer: Some(writer), target: target.display().to_string(), lines }
+    }
+
+    /// A node that only says what it would do.
+    pub fn described(input: PlanRef, schema: &SchemaRef, arrangement: &Arrangement, target: &Path) -> Self {
+        let info = NodeInfo::new(Arc::new(Schema::empty()), 0.0);
+        Self { info, input, writer: None, target: target.display().to_string(), lines: arrangement.lines(schema) }
     }
 }
 
@@ -213,14 +238,19 @@ impl PlanNode for WriteNode {
         self.target.clone()
     }
 
+    fn details(&self) -> Vec<String> {
+        self.lines.clone()
+    }
+
     fn children(&self) -> Vec<&PlanRef> {
         vec![&self.input]
     }
 
     fn build(&self, builder: &mut PipelineBuilder) -> Result<Stream> {
+        let Some(writer) = self.writer.clone() else { return Err(Error::internal("a write that is only shown")) };
         let input = self.input.build(builder)?;
         let metrics: &Arc<OperatorMetrics> = &self.info.metrics;
-        let done = builder.end(input, Arc::new(self.writer.clone()), metrics);
+        let done = builder.end(input, Arc::new(writer), metrics);
         Ok(Stream::new(Arc::new(Nothing), metrics).after(done))
     }
 }

@@ -12,10 +12,12 @@ mod joins;
 mod rows;
 mod scans;
 mod shared;
+mod source;
 mod subqueries;
 mod windows;
 
 pub use hints::Hints;
+pub use source::SourceTable;
 
 use crate::aggregate;
 use crate::error::{Error, Result};

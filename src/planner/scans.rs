@@ -2,6 +2,7 @@
 
 use super::Planner;
 use super::filters::Led;
+use super::source::SourceTable;
 use crate::catalog::{FileTable, MemoryTable, TableHandle};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
@@ -22,6 +23,13 @@ impl<'a> Planner<'a> {
         let table = &handle.ok_or_else(|| Error::internal(format!("table {} has a foreign source", scan.table_name)))?.0;
         let width = table.schema().fields().len();
         let projection = scan.projection.clone().unwrap_or_else(|| (0..width).collect());
+        if let Some(source) = table.as_any().downcast_ref::<SourceTable>() {
+            let node = source.scan(scan, &projection, &self.slots, self.rows_of(logical))?;
+            return Ok(match scan.fetch {
+                Some(fetch) => Arc::new(LimitNode::new(node, 0, Some(fetch))),
+                None => node,
+            });
+        }
         let whole = DFSchema::try_from_qualified_schema(scan.table_name.clone(), table.schema())?;
         let mut predicates: Vec<Arc<dyn ScanPredicate>> = Vec::new();
         for conjunct in scan.filters.iter().flat_map(split_conjunction) {

@@ -1,10 +1,11 @@
 //! Databases and tables: made, changed, dropped.
 
+use super::arrange::{check as check_layout, declare};
 use super::target::{Target, location, no_database, no_table};
 use super::{OutcomeKind, Session};
 use crate::catalog::{
-    ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, NULL_PARTITION, TableMeta, View, ViewMeta, escape_partition, parse_type,
-    partitions, type_name,
+    BUCKETING_VERSION, ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, NULL_PARTITION, SORTED_BY, TableMeta, View, ViewMeta,
+    escape_partition, parse_type, partitions, type_name,
 };
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -49,7 +50,13 @@ impl Session {
                 self.set("skep.database", &name)?;
                 done()
             }
-            Ddl::CreateTable(create) => self.create_table(*create, parameters, text, config),
+            Ddl::CreateTable(create) => match &create.query {
+                Some(_) => match self.create_table_as(&create, parameters, text, config)? {
+                    Some(write) => self.run_write(write, config),
+                    None => done(),
+                },
+                None => self.create_table(&create, config),
+            },
             Ddl::CreateView(create) => self.create_view(*create, text, config),
             Ddl::Drop { name, view, if_exists } => self.drop_entry(&name, view, if_exists, config),
             Ddl::Alter { table, alteration } => self.alter(&table, alteration, config),
@@ -61,22 +68,32 @@ impl Session {
             }
             Ddl::Repair { table } => {
                 let target = self.table_target(&table, config)?;
-                if target.meta.partition_columns.is_empty() {
-                    return Err(Error::sql(format!("the table {} has no partitions", target.name())));
-                }
-                // What is there is what there is; files in the wrong places are told now.
-                self.engine.catalog().lookup(config, Some(&target.database), &target.table)?;
-                done()
+                self.repair(&target)
             }
-            Ddl::Insert(insert) => self.insert(*insert, parameters, text, config),
+            Ddl::Insert(insert) => match self.insert(&insert, parameters, text, config)? {
+                Some(write) => self.run_write(write, config),
+                None => done(),
+            },
+            Ddl::MultiInsert(multi) => {
+                let writes = self.multi_insert(&multi, parameters, text, config)?;
+                if writes.is_empty() {
+                    return done();
+                }
+                let (lines, _) = self.run_writes(writes, config)?;
+                Ok(OutcomeKind::Done(lines.join("\n")))
+            }
+            Ddl::Load(load) => self.load(&load, config),
+            Ddl::Analyze(analyze) => self.analyze(&analyze, config),
             show => self.show(show, config),
         }
     }
 
-    fn create_table(&self, create: CreateTable, parameters: &Parameters, text: &str, config: &Config) -> Result<OutcomeKind> {
+    /// What is written down of a new table before its columns are known, with its database and name;
+    /// none when the table is there already and may be.
+    pub(super) fn new_table(&self, create: &CreateTable, config: &Config) -> Result<Option<(String, String, TableMeta)>> {
         let (database, table) = self.resolve(&create.name, config)?;
         if self.target(&create.name, config)?.is_some() {
-            return if create.if_not_exists { done() } else { Err(exists(&database, &table)) };
+            return if create.if_not_exists { Ok(None) } else { Err(exists(&database, &table)) };
         }
         match create.format.as_deref() {
             None | Some("parquet") => {}
@@ -88,27 +105,24 @@ impl Session {
         if create.external && create.location.is_none() {
             return Err(Error::sql("CREATE EXTERNAL TABLE needs a LOCATION"));
         }
-        let mut meta = TableMeta { provider: Some("parquet".into()), comment: create.comment, ..TableMeta::new() };
-        meta.properties = create.properties;
-        for key in meta.properties.keys() {
+        let mut meta = TableMeta { provider: Some("parquet".into()), comment: create.comment.clone(), ..TableMeta::new() };
+        meta.properties = create.properties.clone();
+        for key in meta.properties.keys().filter(|key| *key != BUCKETING_VERSION) {
             check_property(key)?;
         }
         meta.location = create.location.as_deref().map(location).transpose()?;
-        if let Some(query) = &create.query {
-            if !create.columns.is_empty() || create.like.is_some() {
-                return Err(Error::sql("CREATE TABLE AS takes its columns from the query: leave the list out"));
-            }
-            if meta.location.is_some() {
-                let error = Error::unsupported("CREATE TABLE AS SELECT with a LOCATION");
-                return Err(error.with_hint("COPY writes the files, CREATE TABLE ... LOCATION names them"));
-            }
-            let planned = self.plan(query, parameters, text, config)?;
-            return self.create_table_as(&database, &table, meta, &create.partitioned_by, planned, config);
-        }
+        Ok(Some((database, table, meta)))
+    }
+
+    fn create_table(&self, create: &CreateTable, config: &Config) -> Result<OutcomeKind> {
+        let Some((database, table, mut meta)) = self.new_table(create, config)? else { return done() };
         if let Some(like) = &create.like {
             let like = self.table_target(like, config)?;
             meta.columns = like.meta.columns;
             meta.partition_columns = like.meta.partition_columns;
+            meta.buckets = like.meta.buckets;
+            let layout = |(key, _): &(String, String)| [BUCKETING_VERSION, SORTED_BY].contains(&key.as_str());
+            meta.properties.extend(like.meta.properties.into_iter().filter(layout));
         } else {
             meta.columns = create.columns.iter().map(column).collect::<Result<_>>()?;
             partition_by(&mut meta, &create.partitioned_by)?;
@@ -120,6 +134,8 @@ impl Session {
             self.infer_columns(&location, &create.partitioned_by, &mut meta)?;
         }
         check_columns(&meta)?;
+        declare(&mut meta, create.buckets.as_ref())?;
+        check_layout(&meta)?;
         if let Some(location) = &meta.location {
             self.engine.disk().make_directories(&PathBuf::from(location))?;
         }
@@ -170,6 +186,16 @@ impl Session {
         done()
     }
 
+    /// Partitions are the directories there are: nothing is to be done but to tell files in wrong
+    /// places now.
+    fn repair(&self, target: &Target) -> Result<OutcomeKind> {
+        if target.meta.partition_columns.is_empty() {
+            return Err(Error::sql(format!("the table {} has no partitions", target.name())));
+        }
+        self.engine.catalog().lookup(&self.config(), Some(&target.database), &target.table)?;
+        done()
+    }
+
     /// Removes all rows, or those below some directories; partitions stay.
     fn empty(&self, target: &Target, directories: Vec<PathBuf>) -> Result<()> {
         let disk = self.engine.disk();
@@ -183,7 +209,7 @@ impl Session {
             }
         }
         if directories.is_empty() {
-            target.stage_meta(self, &job)?;
+            target.stage_meta(self, &job, None)?;
             return job.commit(&[], Publication::Replace, false, || target.check());
         }
         if let Some(missing) = directories.iter().find(|directory| !target.location.join(directory).is_dir()) {
@@ -208,6 +234,7 @@ impl Session {
                     check_property(key)?;
                 }
                 meta.properties.extend(properties);
+                check_layout(&meta)?;
             }
             Alteration::UnsetProperties { keys, if_exists } => {
                 for key in keys {
@@ -233,6 +260,19 @@ impl Session {
                 job.rename_target(&path, || target.check())?;
                 return done();
             }
+            Alteration::CommentColumn { column, comment } => {
+                let found = meta.columns.iter_mut().find(|known| known.name.to_lowercase() == column);
+                let Some(found) = found else { return Err(Error::sql(format!("{} has no column '{column}'", target.name()))) };
+                found.comment = Some(comment);
+            }
+            Alteration::SetLocation(text) => {
+                if target.is_managed() {
+                    let error = Error::unsupported("ALTER TABLE SET LOCATION of a table whose files the warehouse keeps");
+                    return Err(error.with_hint("CREATE EXTERNAL TABLE names files elsewhere"));
+                }
+                meta.location = Some(location(&text)?);
+            }
+            Alteration::Recover => return self.repair(&target),
             Alteration::AddPartitions { partitions, if_not_exists } => {
                 for spec in &partitions {
                     let path = target.location.join(full_directory(&target, spec)?);
@@ -310,7 +350,7 @@ fn exists(database: &str, table: &str) -> Error {
     Error::sql(format!("there is a table or view {database}.{table} already")).with_hint("use IF NOT EXISTS, or drop it first")
 }
 
-fn no_partition(target: &Target, directory: &std::path::Path) -> Error {
+pub(super) fn no_partition(target: &Target, directory: &std::path::Path) -> Error {
     Error::sql(format!("{} has no partition {}", target.name(), directory.display()))
 }
 
@@ -378,7 +418,7 @@ pub(super) fn directory(target: &Target, spec: &PartitionSpec) -> Result<PathBuf
     }
 }
 
-fn full_directory(target: &Target, spec: &PartitionSpec) -> Result<PathBuf> {
+pub(super) fn full_directory(target: &Target, spec: &PartitionSpec) -> Result<PathBuf> {
     if spec.len() != target.meta.partition_columns.len() {
         let names = target.meta.partition_columns.join(", ");
         return Err(Error::sql(format!("a partition of {} has values of all of ({names})", target.name())));

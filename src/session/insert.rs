@@ -4,23 +4,24 @@
 //! to strings, and within nested types of one shape; what does not fit a number's type is an error
 //! when it is met. A string never becomes a number on the way.
 
-use super::ddl::{check_columns, directory, done, partition_by};
-use super::output::rows;
-use super::{OutcomeKind, Planned, Session};
+use super::arrange::{check as check_layout, declare, of_table};
+use super::ddl::{check_columns, directory, partition_by};
+use super::target::Target;
+use super::write::{Destination, InsertMode, Write, refuse_content};
+use super::{Planned, Session};
 use crate::catalog::{ColumnMeta, TableMeta, parse_type, type_name};
 use crate::config::{Config, PartitionOverwrite};
-use crate::disk::parent;
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
 use crate::expr::{Slots, compile};
 use crate::format::parquet::Compression;
 use crate::operator::ProjectNode;
-use crate::output::{FileFormat, OutputOptions, Publication};
-use crate::sql::{Insert, Parameters};
+use crate::output::{FileFormat, OutputOptions};
+use crate::sql::{CreateTable, Insert, Parameters, PartitionSpec};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::{Column, DFSchema, ScalarValue};
 use datafusion_expr::{Expr, expr::Cast};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Where the values of a table's column come from.
@@ -34,78 +35,96 @@ enum Source {
 }
 
 impl Session {
-    pub(super) fn insert(&self, insert: Insert, parameters: &Parameters, text: &str, config: &Config) -> Result<OutcomeKind> {
+    /// The write of an INSERT; none when its partition is there and it says IF NOT EXISTS.
+    pub(super) fn insert(&self, insert: &Insert, parameters: &Parameters, text: &str, config: &Config) -> Result<Option<Write>> {
         let target = self.table_target(&insert.table, config)?;
-        let meta = &target.meta;
-        check_partition(&insert, meta)?;
-        let fixed: Vec<(String, Option<String>)> =
-            insert.partition.iter().filter_map(|(name, value)| value.clone().map(|value| (name.clone(), value))).collect();
-        let covered = directory(&target, &fixed)?;
-        if insert.if_not_exists {
-            if !insert.overwrite || fixed.len() != meta.partition_columns.len() || fixed.is_empty() {
-                return Err(Error::sql("IF NOT EXISTS needs INSERT OVERWRITE with values of all partition columns"));
-            }
-            if target.location.join(&covered).is_dir() {
-                return done();
-            }
+        let fixed = fixed(insert);
+        if self.is_there(insert, &target, &fixed)? {
+            return Ok(None);
         }
         let planned = self.plan(&insert.query, parameters, text, config)?;
-        let sources = sources(&insert, &fixed, meta, planned.schema.fields().len())?;
-        let (plan, schema) = assign(planned.physical, &sources, meta, &target.name())?;
-        let first = meta.data_columns().len();
-        let partitions: Vec<usize> = (first..meta.columns.len()).collect();
-        let job = target.job(self)?;
-        let files = self.write(plan, &schema, &partitions, &job, &options(meta)?, false, config)?;
-        let message = OutcomeKind::Done(format!("{} inserted into {}", rows(&files), target.name()));
-        let publication = if !insert.overwrite {
-            if files.iter().all(|file| file.rows == 0) {
-                return Ok(message);
-            }
-            Publication::Append
-        } else if partitions.is_empty() || (fixed.is_empty() && config.partition_overwrite == PartitionOverwrite::Static) {
-            target.stage_meta(self, &job)?;
-            Publication::Replace
-        } else if config.partition_overwrite == PartitionOverwrite::Static || fixed.len() == partitions.len() {
-            Publication::ReplaceDirectories(vec![covered])
-        } else {
-            let mut directories: Vec<PathBuf> = files.iter().map(|file| parent(&file.path).to_path_buf()).collect();
-            directories.sort();
-            directories.dedup();
-            Publication::ReplaceDirectories(directories)
-        };
-        job.commit(&files, publication, true, || target.check())?;
-        Ok(message)
+        self.insert_planned(insert, target, planned, config).map(Some)
     }
 
-    /// Makes a table of a query's rows; `meta` lacks its columns.
+    /// The same of a query that is planned.
+    pub(super) fn insert_planned(&self, insert: &Insert, target: Target, planned: Planned, config: &Config) -> Result<Write> {
+        let meta = &target.meta;
+        let inputs = planned.inputs()?;
+        let fixed = fixed(insert);
+        check_partition(insert, meta)?;
+        let covered = directory(&target, &fixed)?;
+        let sources = sources(insert, &fixed, meta, planned.schema.fields().len())?;
+        let (plan, schema) = assign(planned.physical, &sources, meta, &target.name())?;
+        let arrangement = self.arrangement_of(&target)?;
+        let partitions = arrangement.partitions.len();
+        let is_static = config.partition_overwrite == PartitionOverwrite::Static;
+        let mode = match (insert.overwrite, partitions) {
+            (false, _) => InsertMode::Append,
+            (true, 0) => InsertMode::Whole,
+            _ if fixed.is_empty() && is_static => InsertMode::Whole,
+            _ if is_static || fixed.len() == partitions => InsertMode::Below(covered),
+            _ => InsertMode::Written,
+        };
+        let options = options(meta)?;
+        let to = Destination::Table { target: Box::new(target), mode };
+        Ok(Write { plan, schema, arrangement, options, to, warnings: planned.warnings, inputs, made_from: None })
+    }
+
+    /// Whether an INSERT with IF NOT EXISTS has nothing to do.
+    pub(super) fn is_there(&self, insert: &Insert, target: &Target, fixed: &PartitionSpec) -> Result<bool> {
+        check_partition(insert, &target.meta)?;
+        let covered = directory(target, fixed)?;
+        if !insert.if_not_exists {
+            return Ok(false);
+        }
+        if !insert.overwrite || fixed.len() != target.meta.partition_columns.len() || fixed.is_empty() {
+            return Err(Error::sql("IF NOT EXISTS needs INSERT OVERWRITE with values of all partition columns"));
+        }
+        Ok(target.location.join(&covered).is_dir())
+    }
+
+    /// The write of a CREATE TABLE AS; none when the table is there and may be.
     pub(super) fn create_table_as(
         &self,
-        database: &str,
-        table: &str,
-        mut meta: TableMeta,
-        partitioned_by: &[String],
-        planned: Planned,
+        create: &CreateTable,
+        parameters: &Parameters,
+        text: &str,
         config: &Config,
-    ) -> Result<OutcomeKind> {
+    ) -> Result<Option<Write>> {
+        let Some(query) = &create.query else { return Err(Error::internal("a table of no query")) };
+        let Some((database, table, mut meta)) = self.new_table(create, config)? else { return Ok(None) };
+        if !create.columns.is_empty() || create.like.is_some() {
+            return Err(Error::sql("CREATE TABLE AS takes its columns from the query: leave the list out"));
+        }
+        if let Some(location) = &meta.location {
+            refuse_content(Path::new(location))?;
+        }
+        let planned = self.plan(query, parameters, text, config)?;
+        let inputs = planned.inputs()?;
         let columns = planned.schema.fields().iter().map(|field| {
             let type_name = type_name(field.data_type()).map_err(|error| error.in_column(field.name()))?;
             Ok(ColumnMeta { name: field.name().clone(), type_name, comment: None })
         });
         meta.columns = columns.collect::<Result<_>>()?;
         check_columns(&meta)?;
-        partition_by(&mut meta, partitioned_by)?;
+        partition_by(&mut meta, &create.partitioned_by)?;
         check_columns(&meta)?;
+        declare(&mut meta, create.buckets.as_ref())?;
+        check_layout(&meta)?;
         let place = |column: &ColumnMeta| planned.schema.fields().iter().position(|field| *field.name() == column.name);
         let sources: Vec<Source> =
             meta.columns.iter().map(|column| place(column).map_or(Source::Missing, Source::Input)).collect();
-        let (plan, schema) = assign(planned.physical, &sources, &meta, table)?;
-        let partitions: Vec<usize> = (meta.data_columns().len()..meta.columns.len()).collect();
+        let (plan, schema) = assign(planned.physical, &sources, &meta, &table)?;
+        let arrangement = of_table(&meta, None)?;
         let options = options(&meta)?;
-        let job = self.new_entry(database, table, &meta, config)?;
-        let files = self.write(plan, &schema, &partitions, &job, &options, false, config)?;
-        job.commit(&files, Publication::Create, true, || Ok(()))?;
-        Ok(OutcomeKind::Done(format!("{} inserted into {database}.{table}", rows(&files))))
+        let to = Destination::NewTable { database, table, meta: Box::new(meta) };
+        Ok(Some(Write { plan, schema, arrangement, options, to, warnings: planned.warnings, inputs, made_from: None }))
     }
+}
+
+/// The values that the PARTITION clause gives.
+pub(super) fn fixed(insert: &Insert) -> PartitionSpec {
+    insert.partition.iter().filter_map(|(name, value)| value.clone().map(|value| (name.clone(), value))).collect()
 }
 
 /// What the PARTITION clause may say.

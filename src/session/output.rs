@@ -1,66 +1,34 @@
-//! Statements that write: a query's plan is run into files, which are then published.
+//! COPY and INSERT OVERWRITE DIRECTORY: files of their own, beside no table.
 
-use super::{OutcomeKind, Planned, Session};
-use crate::config::Config;
+use super::arrange::of_copy;
+use super::write::{Destination, Write};
+use super::{Planned, Session};
 use crate::error::{Error, Result};
-use crate::exec::PlanRef;
-use crate::output::{Job, OutputOptions, Publication, WriteNode, Writer, WrittenFile};
 use crate::sql::CopyTarget;
-use arrow::datatypes::{Schema, SchemaRef};
 use std::path::Path;
-use std::sync::Arc;
 
 impl Session {
-    /// COPY and INSERT OVERWRITE DIRECTORY.
-    pub(super) fn copy(&self, planned: Planned, target: &CopyTarget, config: &Config) -> Result<OutcomeKind> {
+    /// The write of a COPY or an INSERT OVERWRITE DIRECTORY.
+    pub(super) fn copy(&self, planned: Planned, target: &CopyTarget) -> Result<Write> {
         let path = Path::new(&target.path);
         check_target(path, target)?;
-        let mut partitions = Vec::with_capacity(target.partition_by.len());
-        for name in &target.partition_by {
-            let found = planned.schema.fields().iter().position(|field| field.name().to_lowercase() == *name);
-            let position = found.ok_or_else(|| Error::sql(format!("PARTITION BY names no column of the query: '{name}'")))?;
-            if partitions.contains(&position) {
-                return Err(Error::sql(format!("PARTITION BY names '{name}' twice")));
-            }
-            partitions.push(position);
-        }
-        let disk = self.engine.disk();
-        let job = Job::begin(disk, path, None)?;
-        let files = self.write(planned.physical, &planned.schema, &partitions, &job, &target.options, target.single, config)?;
-        let publication = if target.overwrite { Publication::Replace } else { Publication::Create };
-        job.commit(&files, publication, !target.single, || Ok(()))?;
-        Ok(OutcomeKind::Done(format!("{} written to {}", rows(&files), target.path)))
-    }
-
-    /// Runs `plan` into files of `job`, named and typed by `schema`.
-    pub(super) fn write(
-        &self,
-        plan: PlanRef,
-        schema: &SchemaRef,
-        partitions: &[usize],
-        job: &Job,
-        options: &OutputOptions,
-        single: bool,
-        config: &Config,
-    ) -> Result<Vec<WrittenFile>> {
-        let writer = Writer::new(self.engine.disk(), job, schema, partitions, options, single)?;
-        let plan: PlanRef = Arc::new(WriteNode::new(plan, writer.clone(), job.target()));
-        let stream = self.run(plan, Arc::new(Schema::empty()), config)?;
-        if let Some(watch) = &*self.watch.lock() {
-            watch(stream.cancel_handle());
-        }
-        for batch in stream {
-            batch?;
-        }
-        Ok(writer.files())
-    }
-}
-
-/// Rows of all files, in words.
-pub(super) fn rows(files: &[WrittenFile]) -> String {
-    match files.iter().map(|file| file.rows).sum() {
-        1u64 => "1 row".to_owned(),
-        rows => format!("{rows} rows"),
+        let arrangement = of_copy(target, &planned.schema)?;
+        let to = Destination::Path {
+            path: path.to_path_buf(),
+            shown: target.path.clone(),
+            overwrite: target.overwrite,
+            single: target.single,
+        };
+        Ok(Write {
+            plan: planned.physical,
+            schema: planned.schema,
+            arrangement,
+            options: target.options.clone(),
+            to,
+            warnings: planned.warnings,
+            inputs: None,
+            made_from: None,
+        })
     }
 }
 

@@ -181,6 +181,23 @@ fn overwriting_some_partitions_survives_every_fault() {
 }
 
 #[test]
+fn buckets_survive_every_fault() {
+    let clustered =
+        "CREATE TABLE t CLUSTERED BY (n) SORTED BY (k) INTO 2 BUCKETS AS SELECT * FROM VALUES (1L, 'x'), (2L, 'y') AS v(n, k)";
+    table_survives("SELECT 1", clustered);
+    table_survives(clustered, &format!("INSERT OVERWRITE t {NEW}"));
+}
+
+#[test]
+fn loading_survives_every_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.parquet").display().to_string();
+    run(&engine(Disk::default()), &format!("COPY (SELECT 7L AS n) TO '{path}'")).unwrap();
+    table_survives(TABLE, &format!("LOAD DATA LOCAL INPATH '{path}' INTO TABLE t PARTITION (k = 'x')"));
+    table_survives(TABLE, &format!("LOAD DATA LOCAL INPATH '{path}' OVERWRITE INTO TABLE t PARTITION (k = 'z')"));
+}
+
+#[test]
 fn dropping_and_renaming_survive_every_fault() {
     table_survives(TABLE, "DROP TABLE t");
     table_survives(TABLE, "ALTER TABLE t DROP PARTITION (k = 'x')");

@@ -54,6 +54,7 @@ impl Session {
                 self.rows(&["key", "value"], rows)
             }
             Ddl::Describe { table, extended } => self.describe(&table, extended, config),
+            Ddl::DescribeColumn { table, column, extended } => self.describe_column(&table, &column, extended, config),
             Ddl::DescribeDatabase { name, extended } => {
                 if !warehouse.has_database(&name) {
                     return Err(no_database(&name));
@@ -156,6 +157,16 @@ impl Session {
             } else {
                 rows.push(line("Provider", meta.provider.as_deref().unwrap_or("parquet")));
             }
+            if let Some(buckets) = &meta.buckets {
+                let list = |names: Vec<String>| format!("[{}]", names.join(", "));
+                rows.push(line("Num Buckets", &buckets.count.to_string()));
+                rows.push(line("Bucket Columns", &list(buckets.columns.iter().map(|name| format!("`{name}`")).collect())));
+                let sorted = buckets
+                    .sorted_by
+                    .iter()
+                    .map(|sorted| format!("`{}`{}", sorted.column, if sorted.descending { " DESC" } else { "" }));
+                rows.push(line("Sort Columns", &list(sorted.collect())));
+            }
             if let Some(comment) = &meta.comment {
                 rows.push(line("Comment", comment));
             }
@@ -166,11 +177,45 @@ impl Session {
             if meta.view.is_none() {
                 rows.push(line("Location", &format!("file:{}", absolute(&target.location)?.display())));
             }
+            if let Some(statistics) = &meta.statistics {
+                let rows_of = statistics.rows.map_or_else(String::new, |rows| format!(", {rows} rows"));
+                let now = self.files_fingerprint(&target, config)?;
+                let stale = if now == statistics.files { "" } else { " (files have changed since)" };
+                rows.push(line("Statistics", &format!("{} bytes{rows_of}{stale}", statistics.bytes)));
+            }
             if !meta.partition_columns.is_empty() {
                 rows.push(line("Partition Provider", "Filesystem"));
             }
         }
         self.rows(&["col_name", "data_type", "comment"], rows)
+    }
+
+    /// What is known of one column, as Spark's DESCRIBE shows it.
+    fn describe_column(&self, name: &TableName, wanted: &str, extended: bool, config: &Config) -> Result<OutcomeKind> {
+        let columns = self.columns(name, config)?;
+        let found = columns.iter().find(|column| column.name.to_lowercase() == wanted);
+        let column = found.ok_or_else(|| Error::sql(format!("no column '{wanted}' in {}", name.table)))?;
+        let null = || "NULL".to_owned();
+        let mut rows = vec![
+            pair("col_name", &column.name),
+            pair("data_type", &column.type_name),
+            pair("comment", &column.comment.clone().unwrap_or_else(null)),
+        ];
+        if extended {
+            let own = name.database.is_none() && self.engine.catalog().contains(&name.table);
+            let target = if own { None } else { self.target(name, config)? };
+            let statistics = target.as_ref().and_then(|target| target.meta.statistics.as_ref()?.columns.get(wanted));
+            let text = |value: Option<String>| value.unwrap_or_else(null);
+            let number = |value: Option<u64>| text(value.map(|value| value.to_string()));
+            rows.push(pair("min", &text(statistics.and_then(|column| column.min.clone()))));
+            rows.push(pair("max", &text(statistics.and_then(|column| column.max.clone()))));
+            rows.push(pair("num_nulls", &number(statistics.map(|column| column.nulls))));
+            rows.push(pair("distinct_count", &number(statistics.map(|column| column.distinct))));
+            rows.push(pair("avg_col_len", &number(statistics.and_then(|column| column.width))));
+            rows.push(pair("max_col_len", &number(statistics.and_then(|column| column.width_max))));
+            rows.push(pair("histogram", "NULL"));
+        }
+        self.rows(&["info_name", "info_value"], rows)
     }
 
     /// The columns of a table that has no name.
@@ -250,6 +295,16 @@ fn create_statement(target: &Target) -> String {
     if !meta.partition_columns.is_empty() {
         let names: Vec<String> = meta.partition_columns.iter().map(|column| name(column)).collect();
         let _ = writeln!(text, "PARTITIONED BY ({})", names.join(", "));
+    }
+    if let Some(buckets) = &meta.buckets {
+        let names: Vec<String> = buckets.columns.iter().map(|column| name(column)).collect();
+        let _ = writeln!(text, "CLUSTERED BY ({})", names.join(", "));
+        if !buckets.sorted_by.is_empty() {
+            let sorted = buckets.sorted_by.iter();
+            let sorted = sorted.map(|sorted| format!("{}{}", name(&sorted.column), if sorted.descending { " DESC" } else { "" }));
+            let _ = writeln!(text, "SORTED BY ({})", sorted.collect::<Vec<_>>().join(", "));
+        }
+        let _ = writeln!(text, "INTO {} BUCKETS", buckets.count);
     }
     if let Some(comment) = &meta.comment {
         let _ = writeln!(text, "COMMENT {}", quoted(comment));

@@ -1,7 +1,7 @@
 //! Tables of the warehouse as targets: where they are, what they are called, how they are published.
 
 use super::Session;
-use crate::catalog::{DEFAULT_DATABASE, META, TableMeta, Warehouse};
+use crate::catalog::{DEFAULT_DATABASE, META, MadeFrom, TableMeta, Warehouse};
 use crate::config::Config;
 use crate::disk::absolute;
 use crate::error::{Error, Result};
@@ -47,12 +47,13 @@ impl Target {
         Job::begin(session.engine.disk(), &self.location, root)
     }
 
-    /// Puts what is written down of a managed table beside files that will replace its directory.
-    pub(super) fn stage_meta(&self, session: &Session, job: &Job) -> Result<()> {
+    /// Puts what is written down of a managed table beside files that will replace its directory;
+    /// `made` says what those are made from.
+    pub(super) fn stage_meta(&self, session: &Session, job: &Job, made: Option<MadeFrom>) -> Result<()> {
         if !self.is_managed() {
             return Ok(());
         }
-        let next = TableMeta { version: self.meta.version + 1, ..self.meta.clone() };
+        let next = TableMeta { version: self.meta.version + 1, made_from: made, ..self.meta.clone() };
         session.engine.disk().write_new(&job.directory().join(META), &next.to_json()?)
     }
 }
@@ -98,12 +99,13 @@ impl Session {
 
     /// Makes the directory of a new table or view with what is written down of it.
     pub(super) fn create_entry(&self, database: &str, table: &str, meta: &TableMeta, config: &Config) -> Result<()> {
-        let job = self.new_entry(database, table, meta, config)?;
+        let job = self.new_entry(database, table, config)?;
+        self.engine.disk().write_new(&job.directory().join(META), &meta.to_json()?)?;
         job.commit(&[], crate::output::Publication::Create, false, || Ok(()))
     }
 
-    /// The same, for files to be written beside it before it is published.
-    pub(super) fn new_entry(&self, database: &str, table: &str, meta: &TableMeta, config: &Config) -> Result<Job> {
+    /// A place for a new table's files, and for what will be written down of it.
+    pub(super) fn new_entry(&self, database: &str, table: &str, config: &Config) -> Result<Job> {
         let warehouse = self.warehouse(config);
         let path = warehouse.table_path(database, table)?;
         let disk = self.engine.disk();
@@ -113,7 +115,6 @@ impl Session {
             return Err(Error::sql(format!("there is a directory {} already, which is no table", path.display()))
                 .with_hint("drop or move it, or make the table EXTERNAL with its LOCATION"));
         }
-        disk.write_new(&job.directory().join(META), &meta.to_json()?)?;
         Ok(job)
     }
 }

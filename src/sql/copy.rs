@@ -1,7 +1,8 @@
 //! Statements that write a query's rows to files: `COPY ... TO` and `INSERT OVERWRITE DIRECTORY`.
 //!
 //! ```text
-//!   COPY (query) | table TO 'path' [(FORMAT parquet, COMPRESSION zstd, PARTITION BY (a, b), ...)]
+//!   COPY (query) | table TO 'path' [(FORMAT parquet, COMPRESSION zstd, PARTITION BY (a, b),
+//!                                    CLUSTER BY (c) INTO 8 BUCKETS, SORT BY (d DESC), ...)]
 //!   INSERT OVERWRITE [LOCAL] DIRECTORY ['path'] [USING f | STORED AS f] [OPTIONS (key 'value', ...)] query
 //! ```
 //!
@@ -13,6 +14,7 @@ use super::source::At;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::format::parquet::Compression;
+use crate::layout::bucket::{BucketDeclaration, BucketHash};
 use crate::output::{FileFormat, OutputOptions};
 use sqlparser::ast::Query;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
@@ -26,6 +28,8 @@ pub struct CopyStatement {
     format: Option<(String, Span)>,
     options: Vec<CopyOption>,
     partition_by: Vec<(String, Span)>,
+    buckets: Option<BucketDeclaration>,
+    sort_by: Vec<(String, bool)>,
     /// `INSERT OVERWRITE DIRECTORY`: replaces, always writes a directory, has Spark's defaults.
     directory: bool,
     span: Span,
@@ -48,6 +52,12 @@ pub struct CopyTarget {
     pub options: OutputOptions,
     /// Columns that become directories, in lower case, the outermost first.
     pub partition_by: Vec<String>,
+    /// `CLUSTER BY (...) INTO n BUCKETS` and `SORT BY (...)`.
+    pub buckets: Option<BucketDeclaration>,
+    /// The order within files: names in lower case, and whether descending.
+    pub sort_by: Vec<(String, bool)>,
+    /// The hash of buckets.
+    pub bucket_hash: BucketHash,
     /// Whether what is there is replaced; else it is an error.
     pub overwrite: bool,
     /// Whether one file is written instead of a directory of them.
@@ -103,6 +113,8 @@ impl Cursor<'_> {
             format: None,
             options: Vec::new(),
             partition_by: Vec::new(),
+            buckets: None,
+            sort_by: Vec::new(),
             directory: false,
             span,
         };
@@ -127,6 +139,15 @@ impl Cursor<'_> {
     fn copy_option(&mut self, statement: &mut CopyStatement) -> Result<()> {
         let span = self.span();
         let Some(mut name) = self.any_word() else { return Err(self.expected("an option")) };
+        if matches!(name.as_str(), "cluster" | "clustered") && self.word("by") {
+            let columns = self.list(|cursor| cursor.name("a column"))?;
+            statement.buckets = Some(BucketDeclaration { columns, count: self.bucket_count()?, sorted_by: Vec::new() });
+            return Ok(());
+        }
+        if matches!(name.as_str(), "sort" | "sorted") && self.word("by") {
+            statement.sort_by = self.sorted_columns()?;
+            return Ok(());
+        }
         if name == "partition" && self.word("by") {
             name = "partition_by".to_owned();
         }
@@ -207,8 +228,17 @@ impl Cursor<'_> {
         };
         self.skip_blanks();
         let query = query(&self.tokens[self.at..])?;
-        let partition_by = Vec::new();
-        Ok(CopyStatement { query, path, format: Some((format, place)), options, partition_by, directory: true, span })
+        Ok(CopyStatement {
+            query,
+            path,
+            format: Some((format, place)),
+            options,
+            partition_by: Vec::new(),
+            buckets: None,
+            sort_by: Vec::new(),
+            directory: true,
+            span,
+        })
     }
 }
 
@@ -240,8 +270,11 @@ impl CopyStatement {
             path: self.path.strip_prefix("file://").unwrap_or(&self.path).to_owned(),
             options: OutputOptions::new(format),
             partition_by: self.partition_by.iter().map(|(name, _)| name.clone()).collect(),
+            buckets: self.buckets.clone(),
+            sort_by: self.sort_by.clone(),
+            bucket_hash: BucketHash::Spark,
             overwrite: self.directory,
-            single: ending.is_some() && self.partition_by.is_empty() && !self.directory,
+            single: ending.is_some() && self.partition_by.is_empty() && self.buckets.is_none() && !self.directory,
         };
         if self.directory {
             target.options.header = false;
@@ -267,6 +300,9 @@ impl CopyStatement {
         }
         if target.single && target.options.file_bytes.is_some() {
             return Err(Error::config("FILE_SIZE_BYTES splits a directory's files: the path names one file").at_span(self.span));
+        }
+        if self.buckets.is_some() && format != FileFormat::Parquet {
+            return Err(Error::unsupported("CLUSTER BY in a format other than PARQUET").at_span(self.span));
         }
         target.options.extension().map_err(|error| error.at_span(self.span))?;
         Ok(target)
@@ -316,6 +352,13 @@ impl CopyOption {
             "null" | "nullstr" | "nullvalue" => {
                 only(format, FileFormat::Csv)?;
                 options.null = self.text()?;
+            }
+            "bucketing_version" => {
+                target.bucket_hash = match self.text()?.as_str() {
+                    "1" => BucketHash::Hive1,
+                    "2" => BucketHash::Hive2,
+                    other => return Err(Error::config(format!("BUCKETING_VERSION takes 1 or 2, not '{other}'"))),
+                };
             }
             "overwrite" => target.overwrite = self.boolean()?,
             name => return Err(Error::unsupported(format!("the option {}", name.to_uppercase()))),

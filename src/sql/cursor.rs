@@ -4,6 +4,9 @@ use super::source::At;
 use crate::error::{Error, Result};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
+/// Buckets of a table, at most: Spark's limit.
+const BUCKETS_MAX: u32 = 100_000;
+
 /// A place in the tokens of a statement; blanks are passed over.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
@@ -155,6 +158,33 @@ impl<'a> Cursor<'a> {
         }
         self.expect(&Token::RParen)?;
         Ok(items)
+    }
+
+    /// `(a, b DESC, ...)`: names, and whether descending.
+    pub(super) fn sorted_columns(&mut self) -> Result<Vec<(String, bool)>> {
+        self.list(|cursor| {
+            let name = cursor.name("a column")?;
+            let descending = cursor.word("desc");
+            if !descending {
+                cursor.word("asc");
+            }
+            if cursor.peek_word("nulls") {
+                return Err(Error::unsupported("NULLS FIRST or LAST of files").at_span(cursor.span()));
+            }
+            Ok((name, descending))
+        })
+    }
+
+    /// `INTO n BUCKETS`.
+    pub(super) fn bucket_count(&mut self) -> Result<u32> {
+        if !self.word("into") {
+            return Err(self.expected("INTO n BUCKETS"));
+        }
+        let span = self.span();
+        let count = self.value().and_then(|text| text.parse().ok()).filter(|count| (1..=BUCKETS_MAX).contains(count));
+        let wrong = || Error::sql(format!("INTO takes a whole number of buckets from 1 to {BUCKETS_MAX}")).at_span(span);
+        let count = count.ok_or_else(wrong)?;
+        if self.word("buckets") { Ok(count) } else { Err(self.expected("BUCKETS")) }
     }
 
     /// The tokens that are left.

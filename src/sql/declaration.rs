@@ -2,6 +2,7 @@
 
 use super::parse::Parsed;
 use super::source::At;
+use crate::catalog::parse_sorted_by;
 use crate::error::{Error, Result};
 use crate::layout::Declaration;
 use crate::layout::bucket::BucketDeclaration;
@@ -66,16 +67,7 @@ fn property(option: &SqlOption, declaration: &mut Declaration, parsed: &Parsed) 
             _ => return refuse(format!("bucketing_version {value}")),
         },
         "skep.sorted_by" => {
-            for column in value.split(',') {
-                let words: Vec<String> = column.split_whitespace().map(str::to_lowercase).collect();
-                let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                let (name, descending) = match words.as_slice() {
-                    [name] | [name, "asc"] => (*name, false),
-                    [name, "desc"] => (*name, true),
-                    _ => return Err(Error::sql(format!("'{value}' is no list of columns")).at_span(parsed.span)),
-                };
-                declaration.sorted_by.push((name.to_owned(), descending));
-            }
+            declaration.sorted_by = parse_sorted_by(value).map_err(|error| error.at_span(parsed.span))?;
         }
         name if HARMLESS.contains(&name) => {}
         name => return refuse(format!("the table property '{name}'")),

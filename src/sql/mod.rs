@@ -38,7 +38,10 @@ mod windows;
 pub use arithmetic::{ArithmeticFunctions, SparkArithmetic};
 pub use bind::{Bound, Parameters, bind};
 pub use copy::{CopyStatement, CopyTarget};
-pub use ddl::{Alteration, ColumnDefinition, CreateTable, CreateView, Ddl, Insert, PartitionSpec, TableName};
+pub use ddl::{
+    Alteration, Analyze, AnalyzeColumns, ColumnDefinition, CreateTable, CreateView, Ddl, Insert, LoadData, MultiInsert,
+    PartitionSpec, TableName,
+};
 pub use parse::{Command, ExplainMode, Parsed, parse};
 pub use provider::FunctionRegistry;
 pub use sqlparser::ast;

@@ -38,6 +38,8 @@ pub enum Command {
     Statement(Box<Statement>),
     /// `EXPLAIN` of a statement.
     Explain(ExplainMode, Box<Statement>),
+    /// `EXPLAIN` of a statement that writes.
+    ExplainWrite(ExplainMode, Box<Command>),
     /// `COPY ... TO` or `INSERT OVERWRITE DIRECTORY`.
     Copy(Box<CopyStatement>),
     /// A statement about databases and tables.
@@ -220,6 +222,12 @@ fn command(tokens: &[TokenWithSpan], source: &Source, dialect: &SkepDialect) -> 
                 return Err(Error::sql("EXPLAIN of what?").at_span(tokens[0].span));
             };
             let start = tokens.iter().position(|token| token.span == first.span).unwrap_or(0);
+            if ["copy", "insert", "create", "from"].contains(&keyword(skip)) {
+                let command = command(&tokens[start..], source, dialect)?;
+                if !matches!(&command, Command::Statement(_)) {
+                    return Ok(Command::ExplainWrite(mode, Box::new(command)));
+                }
+            }
             statement(&tokens[start..], dialect).map(|statement| Command::Explain(mode, Box::new(statement)))
         }
         "show" if keyword(1) == "layout" => {
@@ -235,7 +243,8 @@ fn command(tokens: &[TokenWithSpan], source: &Source, dialect: &SkepDialect) -> 
         "copy" | "insert" if copy::is_copy(tokens) => {
             copy::parse(tokens, &|tokens| query(tokens, dialect)).map(|copy| Command::Copy(Box::new(copy)))
         }
-        "create" | "drop" | "use" | "alter" | "truncate" | "msck" | "show" | "describe" | "desc" | "insert" => {
+        "create" | "drop" | "use" | "alter" | "truncate" | "msck" | "show" | "describe" | "desc" | "insert" | "from" | "load"
+        | "analyze" => {
             if let Some(ddl) = ddl::parse(tokens, source, &|tokens| query(tokens, dialect))? {
                 return Ok(Command::Ddl(Box::new(ddl)));
             }

@@ -22,6 +22,13 @@ pub enum Request {
         /// The query.
         query: Box<Query>,
     },
+    /// The plan of a statement that writes: a COPY, an INSERT or a CREATE TABLE AS.
+    ExplainWrite {
+        /// What to show of it.
+        mode: ExplainMode,
+        /// The statement.
+        write: Box<Request>,
+    },
     /// Writes rows to files.
     Copy {
         /// The rows.
@@ -85,19 +92,25 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
             Command::Set { name: Some(name), value: Some(value) } => {
                 return Ok(Request::Set { name: name.clone(), value: value.clone() });
             }
-            Command::Copy(copy) => {
-                guard::check(&copy.query, text)?;
-                return Ok(Request::Copy { query: copy.query.clone(), target: Box::new(copy.target()?) });
-            }
-            Command::Ddl(ddl) => {
-                let query = match ddl.as_ref() {
-                    Ddl::CreateTable(create) => create.query.as_ref(),
-                    Ddl::CreateView(create) => Some(&create.query),
-                    Ddl::Insert(insert) => Some(&insert.query),
-                    _ => None,
+            Command::Copy(_) | Command::Ddl(_) => return written(&parsed.command, text),
+            Command::ExplainWrite(mode, command) => {
+                if *mode == ExplainMode::Extended {
+                    return Err(Error::unsupported("EXPLAIN EXTENDED of a statement that writes").at_span(parsed.span));
+                }
+                let write = written(command, text)?;
+                let writes = match &write {
+                    Request::Copy { .. } => true,
+                    Request::Ddl(ddl) => match ddl.as_ref() {
+                        Ddl::Insert(_) | Ddl::MultiInsert(_) => true,
+                        Ddl::CreateTable(create) => create.query.is_some(),
+                        _ => false,
+                    },
+                    _ => false,
                 };
-                query.map_or(Ok(()), |query| guard::check(query, text))?;
-                return Ok(Request::Ddl(ddl.clone()));
+                if !writes {
+                    return Err(Error::unsupported("EXPLAIN of what neither reads nor writes rows").at_span(parsed.span));
+                }
+                return Ok(Request::ExplainWrite { mode: *mode, write: Box::new(write) });
             }
             Command::Reset { name } => return Ok(Request::Reset { name: name.clone() }),
             Command::ShowLayout(name) => {
@@ -138,6 +151,31 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
             _ => Err(Error::unsupported(first_words(&parsed)).at_span(parsed.span)),
         }
     })
+}
+
+/// A statement that is read here, its queries checked.
+fn written(command: &Command, text: &str) -> Result<Request> {
+    match command {
+        Command::Copy(copy) => {
+            guard::check(&copy.query, text)?;
+            Ok(Request::Copy { query: copy.query.clone(), target: Box::new(copy.target()?) })
+        }
+        Command::Ddl(ddl) => {
+            let queries: Vec<&Query> = match ddl.as_ref() {
+                Ddl::CreateTable(create) => create.query.as_deref().into_iter().collect(),
+                Ddl::CreateView(create) => vec![create.query.as_ref()],
+                Ddl::Insert(insert) => vec![insert.query.as_ref()],
+                Ddl::MultiInsert(multi) => {
+                    let own = multi.inserts.iter().map(|insert| insert.query.as_ref());
+                    std::iter::once(multi.source.as_ref()).chain(own).collect()
+                }
+                _ => Vec::new(),
+            };
+            queries.into_iter().try_for_each(|query| guard::check(query, text))?;
+            Ok(Request::Ddl(ddl.clone()))
+        }
+        _ => Err(Error::internal("a statement of another kind")),
+    }
 }
 
 fn create_table(create: &CreateTable, parsed: &Parsed) -> Result<Request> {

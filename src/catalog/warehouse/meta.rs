@@ -1,6 +1,9 @@
 //! What is written down of databases and tables: JSON that people can read, beside the data.
 
+use super::statistics::TableStatisticsMeta;
 use crate::error::{Error, Result};
+use crate::layout::Declaration;
+use crate::layout::bucket::BucketDeclaration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,8 +14,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The file in a table's, view's or database's directory; readers of data skip it for its dot.
 pub const META: &str = ".skep.json";
 
-/// The version of the JSON that this code writes and the newest that it reads.
-const FORMAT_VERSION: u32 = 1;
+/// The newest version of the JSON that this code reads. It writes the oldest that holds what is said:
+/// 2 is of tables with buckets, which code of version 1 would write into without minding them.
+const FORMAT_VERSION: u32 = 2;
 
 /// A table or view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +30,9 @@ pub struct TableMeta {
     /// Names of the partition columns, the outermost directory first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition_columns: Vec<String>,
+    /// Buckets that files are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<BucketMeta>,
     /// The format of the files; none for views.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
@@ -38,6 +45,12 @@ pub struct TableMeta {
     /// TBLPROPERTIES.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub properties: BTreeMap<String, String>,
+    /// What ANALYZE TABLE found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<TableStatisticsMeta>,
+    /// The statement that made all of its rows, and from what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<MadeFrom>,
     /// The query of a view; none for tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<ViewMeta>,
@@ -56,6 +69,48 @@ pub struct ColumnMeta {
     /// What the user says of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+/// `CLUSTERED BY ... SORTED BY ... INTO n BUCKETS`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketMeta {
+    /// The hashed columns, in the order of hashing.
+    pub columns: Vec<String>,
+    /// Number of buckets.
+    pub count: u32,
+    /// The order of the rows of a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sorted_by: Vec<SortedMeta>,
+}
+
+/// A column that files are sorted by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SortedMeta {
+    /// Its name.
+    pub column: String,
+    /// Largest first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub descending: bool,
+}
+
+/// What a table's rows were made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeFrom {
+    /// The statement.
+    pub statement: String,
+    /// Settings that answers depend on.
+    pub settings: BTreeMap<String, String>,
+    /// The files that were read, in a few characters a table; see [`super::fingerprint`].
+    pub inputs: BTreeMap<String, String>,
+    /// The files that were written.
+    pub files: String,
+}
+
+impl MadeFrom {
+    /// Whether the same statement, settings and inputs made both.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.statement == other.statement && self.settings == other.settings && self.inputs == other.inputs
+    }
 }
 
 /// A view's query.
@@ -88,14 +143,17 @@ impl TableMeta {
     pub fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
-            format_version: FORMAT_VERSION,
+            format_version: 1,
             version: 1,
             columns: Vec::new(),
             partition_columns: Vec::new(),
+            buckets: None,
             provider: None,
             location: None,
             comment: None,
             properties: BTreeMap::new(),
+            statistics: None,
+            made_from: None,
             view: None,
             created_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         }
@@ -111,10 +169,55 @@ impl TableMeta {
         &self.columns[self.columns.len().saturating_sub(self.partition_columns.len())..]
     }
 
+    /// What it says of how rows lie in files.
+    ///
+    /// # Errors
+    /// The property `skep.sorted_by` is no list of columns, or `bucketing_version` neither 1 nor 2.
+    pub fn declaration(&self) -> Result<Declaration> {
+        let buckets = self.buckets.as_ref().map(|buckets| BucketDeclaration {
+            columns: buckets.columns.iter().map(|name| name.to_lowercase()).collect(),
+            count: buckets.count,
+            sorted_by: buckets.sorted_by.iter().map(|sorted| (sorted.column.to_lowercase(), sorted.descending)).collect(),
+        });
+        let version = self.properties.get(BUCKETING_VERSION).map(String::as_str);
+        let bucketing_version = match version {
+            None => None,
+            Some("1") => Some(1),
+            Some("2") => Some(2),
+            Some(other) => return Err(Error::unsupported(format!("{BUCKETING_VERSION} '{other}'"))),
+        };
+        let sorted_by = self.properties.get(SORTED_BY).map_or(Ok(Vec::new()), |text| parse_sorted_by(text))?;
+        Ok(Declaration { buckets, bucketing_version, sorted_by })
+    }
+
     /// The JSON.
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        json(self)
+        let least = if self.buckets.is_some() { 2 } else { 1 };
+        json(&Self { format_version: self.format_version.max(least), ..self.clone() })
     }
+}
+
+/// The table property of Hive that says which of its hashes buckets are by.
+pub const BUCKETING_VERSION: &str = "bucketing_version";
+
+/// The table property that says what files are sorted by.
+pub const SORTED_BY: &str = "skep.sorted_by";
+
+/// Names in lower case, and whether descending, of `a, b desc`.
+///
+/// # Errors
+/// [`crate::ErrorKind::Sql`] for what is no such list.
+pub fn parse_sorted_by(text: &str) -> Result<Vec<(String, bool)>> {
+    let column = |column: &str| {
+        let words: Vec<String> = column.split_whitespace().map(str::to_lowercase).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            [name] | [name, "asc"] => Ok(((*name).to_owned(), false)),
+            [name, "desc"] => Ok(((*name).to_owned(), true)),
+            _ => Err(Error::sql(format!("'{text}' is no list of columns"))),
+        }
+    };
+    text.split(',').map(column).collect()
 }
 
 impl Default for TableMeta {
@@ -126,7 +229,7 @@ impl Default for TableMeta {
 impl DatabaseMeta {
     /// A database with what the user says of it.
     pub fn new(comment: Option<String>, properties: BTreeMap<String, String>) -> Self {
-        Self { format_version: FORMAT_VERSION, comment, properties }
+        Self { format_version: 1, comment, properties }
     }
 
     /// The JSON.

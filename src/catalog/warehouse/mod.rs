@@ -14,9 +14,14 @@
 //! grow old. Nothing is made before something is put into it.
 
 mod meta;
+mod statistics;
 mod types;
 
-pub use meta::{ColumnMeta, DatabaseMeta, META, TableMeta, ViewMeta};
+pub use meta::{
+    BUCKETING_VERSION, BucketMeta, ColumnMeta, DatabaseMeta, META, MadeFrom, SORTED_BY, SortedMeta, TableMeta, ViewMeta,
+    parse_sorted_by,
+};
+pub use statistics::{ColumnStatisticsMeta, PartitionStatisticsMeta, TableStatisticsMeta, fingerprint, fingerprint_of};
 pub(crate) use types::same_type;
 pub use types::{parse_type, type_name};
 

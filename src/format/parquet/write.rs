@@ -27,7 +27,7 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPro
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::types::TypePtr;
 use arrow::array::ArrayRef;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -70,6 +70,9 @@ pub const ROW_GROUP_ROWS: usize = 1 << 20;
 
 /// Bytes of a row group unless said otherwise: Spark's `parquet.block.size`.
 pub const ROW_GROUP_BYTES: usize = 128 << 20;
+
+/// Rows of a page at most: the crate's default.
+const PAGE_ROWS: usize = 20_000;
 
 impl Default for WriteOptions {
     fn default() -> Self {
@@ -124,6 +127,21 @@ impl Compression {
         }
     }
 
+    /// Bytes that compressing takes beside pages, about: what `ZSTD_estimateCCtxSize` gives for a level
+    /// and pages of 1 MiB, rounded up; tables of 32 KiB for the others.
+    fn context_bytes(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Snappy | Self::Lz4 => 64 << 10,
+            Self::Gzip(_) => 256 << 10,
+            Self::Zstd(level) => match level.unwrap_or(3) {
+                ..=4 => 3 << 19,
+                5..=12 => 12 << 20,
+                _ => 24 << 20,
+            },
+        }
+    }
+
     fn codec(self) -> Result<Codec> {
         Ok(match self {
             Self::None => Codec::UNCOMPRESSED,
@@ -157,8 +175,9 @@ impl Encoding {
         let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let schema = storage_schema(&Schema::new(fields.collect::<Vec<_>>()));
         let statistics = if options.statistics { EnabledStatistics::Page } else { EnabledStatistics::None };
+        let leaf = |column: usize| schema.fields().iter().take(column).map(|field| leaves(field.data_type())).sum::<usize>();
         let sorting = options.sorted_by.iter().map(|&(column, descending, nulls_first)| SortingColumn {
-            column_idx: i32::try_from(column).unwrap_or(i32::MAX),
+            column_idx: i32::try_from(leaf(column)).unwrap_or(i32::MAX),
             descending,
             nulls_first,
         });
@@ -246,7 +265,10 @@ impl RowGroupEncoder {
 
     /// Bytes of memory held, about.
     pub fn memory_bytes(&self) -> usize {
-        self.columns.iter().map(ArrowColumnWriter::memory_size).sum()
+        let held: usize = self.columns.iter().map(ArrowColumnWriter::memory_size).sum();
+        // Every column has a context of its own, from its first page on.
+        let contexts = if self.rows >= PAGE_ROWS { self.columns.len() } else { 0 };
+        held + contexts * self.encoding.options.compression.context_bytes()
     }
 
     /// Bytes the row group would have in a file, about.
@@ -304,6 +326,15 @@ impl<W: Write + Send> FileWriter<W> {
     /// Writes the footer; all is with `W` then.
     pub fn finish(mut self) -> Result<()> {
         self.0.finish().map(drop).map_err(refused)
+    }
+}
+
+/// Columns of a file that a column of this type becomes.
+fn leaves(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::Struct(fields) => fields.iter().map(|field| leaves(field.data_type())).sum(),
+        DataType::List(item) | DataType::LargeList(item) | DataType::Map(item, _) => leaves(item.data_type()),
+        _ => 1,
     }
 }
 

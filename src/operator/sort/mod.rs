@@ -28,6 +28,7 @@
 
 mod bound;
 mod buckets;
+mod distribute;
 mod keys;
 mod loser_tree;
 mod merge;
@@ -47,6 +48,7 @@ use crate::expr::ExprRef;
 use crate::layout::{Evidence, Layout, SortColumn};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 pub(in crate::operator) use buckets::{BucketSource, SortedBuckets};
+pub use distribute::{DistributeNode, in_order};
 use keys::KeyEncoder;
 pub(in crate::operator) use keys::canonical;
 pub use pushed::TopKFilter;

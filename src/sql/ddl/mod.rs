@@ -5,11 +5,15 @@
 //! that names it.
 
 mod insert;
+mod maintain;
+mod multi;
 mod show;
 mod table;
 mod view;
 
 pub use insert::Insert;
+pub use maintain::{Analyze, AnalyzeColumns, LoadData};
+pub use multi::MultiInsert;
 pub use table::{Alteration, ColumnDefinition, CreateTable};
 pub use view::CreateView;
 
@@ -71,6 +75,14 @@ pub enum Ddl {
     DescribeDatabase { name: String, extended: bool },
     /// `INSERT INTO` and `INSERT OVERWRITE`.
     Insert(Box<Insert>),
+    /// `FROM t INSERT ... INSERT ...`.
+    MultiInsert(Box<MultiInsert>),
+    /// `LOAD DATA`.
+    Load(LoadData),
+    /// `ANALYZE TABLE`.
+    Analyze(Analyze),
+    /// `DESCRIBE` of a column.
+    DescribeColumn { table: TableName, column: String, extended: bool },
 }
 
 /// What reads the tokens of a query.
@@ -91,6 +103,9 @@ pub(super) fn parse(tokens: &[TokenWithSpan], source: &Source, query: ParseQuery
         "show" => reader.show(),
         "describe" | "desc" => reader.describe(),
         "insert" => reader.insert().map(Some),
+        "from" => reader.multi_insert(),
+        "load" => reader.load().map(Some),
+        "analyze" => reader.analyze().map(Some),
         _ => Ok(None),
     }
 }

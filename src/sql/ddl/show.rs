@@ -91,7 +91,9 @@ impl Reader<'_> {
             return Err(Error::unsupported("DESCRIBE of a partition").at_span(self.cursor.span()));
         }
         if self.cursor.peek().is_some() {
-            return Err(Error::unsupported("DESCRIBE of a column").at_span(self.cursor.span()));
+            let column = self.cursor.name("a column")?;
+            self.cursor.end()?;
+            return Ok(Some(Ddl::DescribeColumn { table, column, extended }));
         }
         Ok(Some(Ddl::Describe { table, extended }))
     }

@@ -2,6 +2,7 @@
 
 use super::{Ddl, PartitionSpec, Reader, TableName};
 use crate::error::{Error, Result};
+use crate::layout::bucket::BucketDeclaration;
 use crate::sql::source::At;
 use sqlparser::ast::Query;
 use sqlparser::tokenizer::{Span, Token};
@@ -20,6 +21,8 @@ pub struct CreateTable {
     pub columns: Vec<ColumnDefinition>,
     /// Names of the partition columns.
     pub partitioned_by: Vec<String>,
+    /// `CLUSTERED BY ... SORTED BY ... INTO n BUCKETS`.
+    pub buckets: Option<BucketDeclaration>,
     /// The format, in lower case.
     pub format: Option<String>,
     /// Where its files are.
@@ -62,6 +65,12 @@ pub enum Alteration {
     AddPartitions { partitions: Vec<PartitionSpec>, if_not_exists: bool },
     /// `DROP PARTITION`.
     DropPartitions { partitions: Vec<PartitionSpec>, if_exists: bool },
+    /// `ALTER COLUMN c COMMENT '...'`: the comment of a column, or what is said of the type again.
+    CommentColumn { column: String, comment: String },
+    /// `SET LOCATION`.
+    SetLocation(String),
+    /// `RECOVER PARTITIONS`.
+    Recover,
     /// `PARTITION (...) RENAME TO PARTITION (...)`.
     RenamePartition { from: PartitionSpec, to: PartitionSpec },
 }
@@ -78,6 +87,7 @@ impl Reader<'_> {
             external,
             columns: Vec::new(),
             partitioned_by: Vec::new(),
+            buckets: None,
             format: None,
             location: None,
             comment: None,
@@ -89,10 +99,15 @@ impl Reader<'_> {
             table.like = Some(self.table_name()?);
         } else if self.cursor.peek() == Some(&Token::LParen) {
             table.columns = self.column_definitions()?;
-        } else if external || self.cursor.peek_word("clustered") {
+        } else if external {
             return Ok(None);
         }
+        // Without columns and query it names files for the session.
+        let of_session = table.columns.is_empty() && self.cursor.peek_word("clustered");
         self.clauses(&mut table)?;
+        if of_session && self.cursor.peek().is_none() {
+            return Ok(None);
+        }
         let as_query = self.cursor.word("as");
         if as_query || self.cursor.peek_word("select") || self.cursor.peek_word("with") {
             table.query = Some((self.query)(self.cursor.rest())?);
@@ -124,8 +139,15 @@ impl Reader<'_> {
                 table.comment = Some(self.cursor.string()?);
             } else if self.cursor.word("tblproperties") || self.cursor.word("options") {
                 table.properties.extend(self.properties()?);
-            } else if self.cursor.peek_word("clustered") || self.cursor.peek_word("sorted") || self.cursor.peek_word("cluster") {
-                return refuse("CLUSTERED BY in a table of the warehouse", span);
+            } else if self.cursor.words(&["clustered", "by"]) {
+                if table.buckets.is_some() {
+                    return Err(Error::sql("CLUSTERED BY twice").at_span(span));
+                }
+                let columns = self.cursor.list(|cursor| cursor.name("a column"))?;
+                let sorted_by = if self.cursor.words(&["sorted", "by"]) { self.cursor.sorted_columns()? } else { Vec::new() };
+                table.buckets = Some(BucketDeclaration { columns, sorted_by, count: self.cursor.bucket_count()? });
+            } else if self.cursor.peek_word("cluster") || self.cursor.peek_word("sorted") {
+                return refuse("CLUSTER BY, or SORTED BY without CLUSTERED BY,", span);
             } else if self.cursor.peek_word("skewed") {
                 return refuse("SKEWED BY", span);
             } else if self.cursor.peek_word("row") {
@@ -211,6 +233,16 @@ impl Reader<'_> {
             let if_exists = self.cursor.words(&["if", "exists"]);
             let keys = self.cursor.list(|cursor| cursor.value().ok_or_else(|| cursor.expected("a key")))?;
             Alteration::UnsetProperties { keys, if_exists }
+        } else if self.cursor.words(&["recover", "partitions"]) {
+            Alteration::Recover
+        } else if self.cursor.words(&["set", "location"]) {
+            Alteration::SetLocation(self.cursor.string()?)
+        } else if self.cursor.words(&["alter", "column"]) || self.cursor.words(&["change", "column"]) {
+            let column = self.cursor.name("a column")?;
+            if !self.cursor.word("comment") {
+                return Err(Error::unsupported("a change of a column but its COMMENT").at_span(self.cursor.span()));
+            }
+            Alteration::CommentColumn { column, comment: self.cursor.string()? }
         } else if self.cursor.words(&["rename", "to"]) {
             Alteration::Rename(self.table_name()?)
         } else if self.cursor.words(&["add", "columns"]) || self.cursor.words(&["add", "column"]) {

@@ -77,6 +77,9 @@ impl FileTable {
                 None => Ok(BucketState::None),
             };
         };
+        if self.files().is_empty() {
+            return Ok(BucketState::None);
+        }
         let Some(names) = names else {
             return Ok(BucketState::Refuted("not all file names tell a bucket, in one way".to_owned()));
         };
