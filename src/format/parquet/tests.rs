@@ -147,6 +147,7 @@ fn compare(path: &Path, footer: &Arc<Footer>, expected: &[Vec<ArrayRef>], seed: 
             let mut open = RowGroup::open(&path, footer, group, start..rows, use_index).unwrap();
             let (cursors, _) = open.open_columns(&columns).unwrap();
             for ((mut cursor, expected), column) in cursors.into_iter().zip(expected).zip(footer.columns()) {
+                cursor.keep_codes([0, 100, 1000][random.random_range(0..3)]);
                 while cursor.row() < rows {
                     let at = cursor.row();
                     let count = random.random_range(1..=(rows - at).min(1200));
@@ -156,12 +157,14 @@ fn compare(path: &Path, footer: &Arc<Footer>, expected: &[Vec<ArrayRef>], seed: 
                     }
                     if random.random_bool(0.3) {
                         // Some rows of the window.
-                        let mask: BooleanArray = (0..count).map(|_| Some(random.random_bool(0.4))).collect();
-                        let slices: Vec<_> = mask.values().set_slices().collect();
-                        let Some(read) = cursor.read_slices(&slices, count).unwrap() else { continue };
+                        let share = [0.01, 0.1, 0.4, 1.0][random.random_range(0..4)];
+                        let mask: BooleanArray = (0..count).map(|_| Some(random.random_bool(share))).collect();
+                        let wanted: Vec<u32> = mask.values().set_indices_u32().collect();
+                        let read = cursor.read_some(&wanted, count).unwrap().flat().unwrap();
+                        read.to_data().validate_full().unwrap();
                         let expected = compute::filter(&expected.slice(at, count), &mask).unwrap();
                         assert_eq!(cursor.row(), at + count);
-                        assert_eq!(&read.flat().unwrap(), &expected, "column {}, slices from {at}", column.name);
+                        assert_eq!(&read, &expected, "column {}, some of {count} from {at}", column.name);
                         continue;
                     }
                     let read = cursor.read(count).unwrap().flat().unwrap();
@@ -318,6 +321,27 @@ fn damaged_bytes_never_panic() {
     assert!(failed > 0, "damage is noticed at least sometimes");
 }
 
+/// Compares every file of apache/parquet-testing that the crate reads, where `PARQUET_TEST_DATA` names
+/// its folder `data`, as it does for the crate's own tests.
+#[test]
+fn files_of_parquet_testing_are_read_as_the_crate_reads_them() {
+    use std::io::Write;
+    let Some(directory) = std::env::var_os("PARQUET_TEST_DATA") else {
+        // Not by a macro, whose output nobody sees when a test passes.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: files of apache/parquet-testing: PARQUET_TEST_DATA is not set");
+        return;
+    };
+    let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut compared = 0;
+    for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "parquet")) {
+        let Ok((_, footer)) = Footer::open(&path) else { continue };
+        let Ok(expected) = oracle(&path, &footer) else { continue };
+        compare(&path, &footer, &expected, 3);
+        compared += 1;
+    }
+    assert!(compared > 40, "{compared} files were compared");
+}
+
 /// Compares real files with the crate: `SKEP_FILES=dir cargo test real_files -- --ignored --nocapture`.
 #[test]
 #[ignore = "wants a directory of Parquet files in SKEP_FILES"]
@@ -354,7 +378,7 @@ fn real_speed() {
                 }
             });
             let crates = best_of_3(|| {
-                let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(footer.reader_schema.clone());
+                let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(footer.schema.reader.clone());
                 let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(File::open(&path).unwrap(), options).unwrap();
                 let mask = ::parquet::arrow::ProjectionMask::roots(reader.parquet_schema(), [at]);
                 for batch in reader.with_projection(mask).with_batch_size(8192).build().unwrap() {
