@@ -4,7 +4,9 @@
 //!   file:  block block ...        block:  length u32 | crc32 u32 | Arrow IPC stream (LZ4), one batch
 //! ```
 //!
-//! The directory is private to the query, made when first needed and removed with its last file.
+//! The directory is private to the query, made when first needed and removed with its last file. Runs
+//! of a few KiB are no file at all: making one costs more than writing and reading such a run, and
+//! their number is bounded by that of the partitions.
 
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, AsArray, GenericByteViewArray, RecordBatch, RecordBatchOptions};
@@ -14,7 +16,7 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow::ipc::{CompressionType, MetadataVersion};
 use parking_lot::Mutex;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{BufReader, BufWriter, Cursor, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +24,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Bytes gathered before a write. Small because a partitioned operator has many files open and
 /// blocks larger than this bypass it. Guessed.
 const WRITE_BUFFER_BYTES: usize = 64 << 10;
+
+/// Runs of at most this many bytes stay in memory: less than the buffer of a file being read. Measured:
+/// making, opening and removing a file takes as long as compressing about 100 KiB.
+const MEMORY_BYTES_MAX: usize = 8 << 10;
 
 /// Where a query's spill files go.
 #[derive(Debug)]
@@ -45,6 +51,12 @@ impl SpillDirectory {
 
     /// A new empty file for rows whose columns have the types of `schema` (storage types).
     pub fn create(self: &Arc<Self>, schema: &Schema) -> Result<SpillWriter> {
+        let schema = Arc::new(schema.clone());
+        Ok(SpillWriter { out: None, small: Vec::new(), schema, rows: 0, bytes: 0, owner: self.clone() })
+    }
+
+    /// A file on disk.
+    fn open(&self) -> Result<(File, Stored)> {
         let directory = {
             let mut made = self.made.lock();
             match &*made {
@@ -58,21 +70,36 @@ impl SpillDirectory {
         };
         let named = tempfile::Builder::new().prefix("run-").tempfile_in(directory.path());
         let (file, path) = named.map_err(|e| Error::io("create a spill file in", directory.path(), e))?.into_parts();
-        Ok(SpillWriter {
-            out: BufWriter::with_capacity(WRITE_BUFFER_BYTES, file),
-            schema: Arc::new(schema.clone()),
-            run: SpillRun { path, rows: 0, bytes: 0, _directory: directory },
-            owner: self.clone(),
-        })
+        Ok((file, Stored::File { path, _directory: directory }))
     }
 }
 
 /// A spill file being written.
 pub struct SpillWriter {
-    out: BufWriter<File>,
+    /// None while all fits `small`.
+    out: Option<(BufWriter<File>, Stored)>,
+    small: Vec<u8>,
     schema: SchemaRef,
-    run: SpillRun,
+    rows: u64,
+    bytes: u64,
     owner: Arc<SpillDirectory>,
+}
+
+/// Where a run's bytes are.
+#[derive(Debug)]
+enum Stored {
+    Memory(Arc<[u8]>),
+    File { path: tempfile::TempPath, _directory: Arc<tempfile::TempDir> },
+}
+
+impl Stored {
+    /// For errors.
+    fn path(&self) -> &Path {
+        match self {
+            Self::Memory(_) => Path::new("(memory)"),
+            Self::File { path, .. } => path,
+        }
+    }
 }
 
 impl SpillWriter {
@@ -98,26 +125,47 @@ impl SpillWriter {
             return Err(Error::memory(format!("the query's spill files would exceed {} MiB", self.owner.limit >> 20))
                 .with_hint("raise skep.spill.limit or skep.memory.limit"));
         }
-        self.out.write_all(&block).map_err(|e| Error::io("write to spill file", &self.run.path, e))?;
-        self.run.rows += rows as u64;
-        self.run.bytes += block.len() as u64;
+        self.append(&block)?;
+        self.rows += rows as u64;
+        self.bytes += block.len() as u64;
         Ok(block.len())
     }
 
+    fn append(&mut self, block: &[u8]) -> Result<()> {
+        if self.out.is_none() {
+            if self.small.len() + block.len() <= MEMORY_BYTES_MAX {
+                self.small.extend_from_slice(block);
+                return Ok(());
+            }
+            let (file, stored) = self.owner.open()?;
+            self.out = Some((BufWriter::with_capacity(WRITE_BUFFER_BYTES, file), stored));
+        }
+        let Some((out, stored)) = &mut self.out else { return Ok(()) };
+        let before = std::mem::take(&mut self.small);
+        let written = out.write_all(&before).and_then(|()| out.write_all(block));
+        written.map_err(|e| Error::io("write to spill file", stored.path(), e))
+    }
+
     /// Ends the file.
-    pub fn finish(mut self) -> Result<SpillRun> {
-        self.out.flush().map_err(|e| Error::io("write to spill file", &self.run.path, e))?;
-        Ok(self.run)
+    pub fn finish(self) -> Result<SpillRun> {
+        let Self { out, small, rows, bytes, .. } = self;
+        let stored = match out {
+            None => Stored::Memory(small.into()),
+            Some((mut out, stored)) => {
+                out.flush().map_err(|e| Error::io("write to spill file", stored.path(), e))?;
+                stored
+            }
+        };
+        Ok(SpillRun { stored, rows, bytes })
     }
 }
 
 /// A complete spill file; removed on drop.
 #[derive(Debug)]
 pub struct SpillRun {
-    path: tempfile::TempPath,
+    stored: Stored,
     rows: u64,
     bytes: u64,
-    _directory: Arc<tempfile::TempDir>,
 }
 
 impl SpillRun {
@@ -134,16 +182,37 @@ impl SpillRun {
     /// Reads the file from its start. The run must outlive the reader's use or the reader keeps
     /// the open file itself; several readers may exist.
     pub fn read(&self) -> Result<SpillReader> {
-        let path: &Path = &self.path;
-        let file = File::open(path).map_err(|e| Error::io("open spill file", path, e))?;
-        let input = BufReader::with_capacity(1 << 18, file);
+        let path = self.stored.path();
+        let input = match &self.stored {
+            Stored::Memory(bytes) => Input::Memory(Cursor::new(bytes.clone())),
+            Stored::File { path, .. } => {
+                let path: &Path = path;
+                let file = File::open(path).map_err(|e| Error::io("open spill file", path, e))?;
+                Input::File(BufReader::with_capacity(1 << 18, file))
+            }
+        };
         Ok(SpillReader { input, path: path.to_owned(), block: Vec::new(), rows_left: self.rows })
+    }
+}
+
+/// What a run is read from.
+enum Input {
+    Memory(Cursor<Arc<[u8]>>),
+    File(BufReader<File>),
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Memory(bytes) => bytes.read(buffer),
+            Self::File(file) => file.read(buffer),
+        }
     }
 }
 
 /// Reads a spill file block by block.
 pub struct SpillReader {
-    input: BufReader<File>,
+    input: Input,
     path: PathBuf,
     block: Vec<u8>,
     rows_left: u64,
@@ -220,7 +289,7 @@ mod tests {
     fn written(directory: &Arc<SpillDirectory>) -> SpillRun {
         let mut writer = directory.create(&schema()).unwrap();
         for block in 0..3 {
-            writer.write(columns(block * 100, 100), 100).unwrap();
+            writer.write(columns(block * 1000, 1000), 1000).unwrap();
         }
         writer.finish().unwrap()
     }
@@ -235,11 +304,11 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let directory = SpillDirectory::new(parent.path(), u64::MAX);
         let run = written(&directory);
-        assert_eq!((run.rows(), run.bytes()), (300, directory.written()));
+        assert_eq!((run.rows(), run.bytes()), (3000, directory.written()));
         for _ in 0..2 {
             let batches = read(&run).unwrap();
             assert_eq!(batches.len(), 3);
-            assert_eq!(batches[1].columns(), columns(100, 100));
+            assert_eq!(batches[1].columns(), columns(1000, 1000));
         }
         drop(directory);
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
@@ -248,18 +317,45 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_few_bytes_is_no_file() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = SpillDirectory::new(parent.path(), u64::MAX);
+        let mut writer = directory.create(&schema()).unwrap();
+        let mut rows = 0;
+        while (writer.bytes as usize) < MEMORY_BYTES_MAX / 2 {
+            assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+            writer.write(columns(rows, 10), 10).unwrap();
+            rows += 10;
+        }
+        let small = writer.finish().unwrap();
+        assert_eq!(read(&small).unwrap().iter().map(RecordBatch::num_rows).sum::<usize>(), rows as usize);
+        // One that grows moves to disk with all it had.
+        let mut writer = directory.create(&schema()).unwrap();
+        for block in 0..40 {
+            writer.write(columns(block * 50, 50), 50).unwrap();
+        }
+        let large = writer.finish().unwrap();
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
+        let batches = read(&large).unwrap();
+        assert!(
+            batches.len() == 40 && batches.iter().enumerate().all(|(at, batch)| batch.columns() == columns(at as i64 * 50, 50))
+        );
+    }
+
+    #[test]
     fn any_damage_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
         let directory = SpillDirectory::new(parent.path(), u64::MAX);
         let run = written(&directory);
-        let good = std::fs::read(&run.path).unwrap();
+        let path = run.stored.path().to_owned();
+        let good = std::fs::read(&path).unwrap();
         let first = u32::from_le_bytes([good[0], good[1], good[2], good[3]]) as usize + 8;
         let check = |bytes: &[u8], what: &str| {
-            std::fs::write(&run.path, bytes).unwrap();
+            std::fs::write(&path, bytes).unwrap();
             let error = read(&run).map(|_| ()).expect_err(what);
             assert_eq!(error.kind(), crate::ErrorKind::Data, "{what}: {error}");
         };
-        for at in (0..good.len()).step_by(97) {
+        for at in (0..good.len()).step_by(397) {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
             check(&bad, &format!("a bit flipped in byte {at}"));
@@ -268,7 +364,7 @@ mod tests {
             check(&good[..length], &format!("cut to {length} bytes"));
         }
         check(&[good.as_slice(), &good[..first]].concat(), "a block too many");
-        std::fs::write(&run.path, &good).unwrap();
+        std::fs::write(&path, &good).unwrap();
         assert_eq!(read(&run).unwrap().len(), 3);
     }
 
