@@ -391,6 +391,8 @@ fn every_strategy_agrees_with_the_reference() {
     assert!(cases >= 200, "only {cases} cases in time");
     for met in [
         "partitions went to disk",
+        "partitioned_hash: partitions cut again",
+        "remainders handed over",
         "joined block by block",
         "runs went to disk",
         "each gets a partition of its own",

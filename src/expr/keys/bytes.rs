@@ -67,6 +67,14 @@ impl KeyBytes {
         picked
     }
 
+    /// The keys from row `from` to before row `to`.
+    #[must_use]
+    pub fn slice(&self, from: usize, to: usize) -> Self {
+        let (start, end) = (self.offsets[from], self.offsets[to]);
+        let offsets = self.offsets[from..=to].iter().map(|offset| offset - start).collect();
+        Self { offsets, data: self.data[start..end].to_vec() }
+    }
+
     /// Bytes held.
     pub fn bytes(&self) -> usize {
         self.data.len() + self.offsets.len() * 8

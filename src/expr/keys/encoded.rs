@@ -44,6 +44,18 @@ impl EncodedKeys {
         Self { data: self.data.pick(rows), valid }
     }
 
+    /// The `rows` keys from `from` on.
+    #[must_use]
+    pub fn slice(&self, from: usize, rows: usize) -> Self {
+        let to = from + rows;
+        let data = match &self.data {
+            KeyData::Fixed64(keys) => KeyData::Fixed64(keys[from..to].to_vec()),
+            KeyData::Fixed128(keys) => KeyData::Fixed128(keys[from..to].to_vec()),
+            KeyData::Bytes(keys) => KeyData::Bytes(keys.slice(from, to)),
+        };
+        Self { data, valid: self.valid.as_ref().map(|valid| valid.slice(from, rows)) }
+    }
+
     /// All batches after one another; they must be of one layout. None: no keys, as words.
     #[must_use]
     pub fn concat(batches: &[Self]) -> Self {

@@ -20,6 +20,8 @@ pub(in crate::join) struct Block {
     pub(in crate::join) columns: Vec<ArrayRef>,
     pub(in crate::join) rows: usize,
     pub(in crate::join) table: Table,
+    /// No key of the table has two rows.
+    pub(in crate::join) unique: bool,
     /// Rows of hot keys, once more, side by side.
     pub(in crate::join) hot: HotRuns,
     /// Under which a dictionary remembers what its values matched here.
@@ -139,6 +141,7 @@ impl Joint {
         Block {
             columns,
             rows,
+            unique: table.unique(),
             table,
             hot: HotRuns::default(),
             memo: Dictionary::key(),

@@ -36,6 +36,8 @@ pub(in crate::join) struct Matching {
     ranges: Option<Arc<Vec<(u32, u32)>>>,
     /// Build rows by position in a range; positions are row numbers when `direct`.
     direct: bool,
+    /// No probe row has two matches.
+    unique: bool,
     cross: Arc<CrossKeys>,
     /// The row that `matched[0]` speaks of.
     first: usize,
@@ -95,6 +97,10 @@ impl Matching {
         Self {
             row: if idle || block.rows == 0 { rows } else { 0 },
             end: rows,
+            unique: match &ranges {
+                Some(ranges) if direct => ranges.iter().all(|(_, len)| *len <= 1),
+                ranges => ranges.is_some() && block.unique,
+            },
             ranges: ranges.map(Arc::new),
             cross: Arc::new(cross),
             first: 0,
@@ -235,6 +241,9 @@ impl Matching {
         let one_is_enough = tests && !shape.pairs && shape.build == Keep::None;
         let mut probe_rows: Vec<u32> = Vec::with_capacity(chunk_rows);
         let mut build_rows: Vec<u32> = Vec::with_capacity(chunk_rows);
+        if !tests && self.offset == 0 && self.stop == u32::MAX && self.unique {
+            self.single(chunk_rows, &mut probe_rows, &mut build_rows);
+        }
         while probe_rows.len() < chunk_rows && self.row < self.end {
             let (start, len) = self.range(self.row);
             if one_is_enough && self.matched[self.row - self.first] {
@@ -279,6 +288,25 @@ impl Matching {
             return Ok(Some(self.joint.assembler.pairs(&self.probe, probe_rows, &self.block.columns, build_rows)?));
         }
         self.test(probe_rows, build_rows, None)
+    }
+
+    /// The pairs of the next probe rows where none has more than one match: no branch a row.
+    fn single(&mut self, chunk_rows: usize, probe_rows: &mut Vec<u32>, build_rows: &mut Vec<u32>) {
+        let order = self.block.table.order();
+        let Some(ranges) = self.ranges.as_ref().filter(|_| self.direct || !order.is_empty()) else { return };
+        let rows = self.row..self.end.min(self.row + chunk_rows);
+        probe_rows.resize(rows.len(), 0);
+        build_rows.resize(rows.len(), 0);
+        let mut found = 0;
+        for (row, (start, len)) in rows.clone().zip(&ranges[rows.clone()]) {
+            probe_rows[found] = row as u32;
+            // A row without a match has start 0; what it wrote is written over.
+            build_rows[found] = if self.direct { *start } else { order[*start as usize] };
+            found += *len as usize;
+        }
+        probe_rows.truncate(found);
+        build_rows.truncate(found);
+        self.row = rows.end;
     }
 
     /// The next pairs of a probe row whose key is hot: its build rows lie side by side from `at` on.

@@ -108,6 +108,8 @@ pub(super) struct Counters {
     hot_keys: Counter,
     hot_rows: Counter,
     slices: Counter,
+    cut_again: Counter,
+    handed_over: Counter,
 }
 
 /// Facts of whole inputs that NOT IN depends on.
@@ -167,6 +169,8 @@ impl Joint {
                 hot_keys: metrics.counter("hot keys", Unit::Count),
                 hot_rows: metrics.counter("hot build rows", Unit::Count),
                 slices: metrics.counter("slices", Unit::Count),
+                cut_again: metrics.counter("partitions cut again", Unit::Count),
+                handed_over: metrics.counter("remainders handed over", Unit::Count),
             },
             metrics,
             hot,

@@ -185,7 +185,7 @@ impl Cursor for PartitionJoin {
             return None;
         }
         pass.workers.fetch_add(1, Ordering::AcqRel);
-        self.joint.counters.slices.add(1);
+        self.joint.counters.handed_over.add(1);
         let phase = Phase::Probe { pass: pass.clone(), matching: half.map(Box::new), base: *base };
         Some(Box::new(Self { joint: self.joint.clone(), phase, chunk_rows: self.chunk_rows }))
     }
@@ -240,6 +240,7 @@ impl PartitionJoin {
         if over && !lead.many && !stuck && level < LEVEL_MAX && self.joint.method == Method::Hash {
             lead.carried = None;
             lead.build = None;
+            self.joint.counters.cut_again.add(1);
             let cutter = Cutter::new(&self.joint, &lead.partition)?;
             return Ok(Phase::Cut(lead, Box::new(cutter)));
         }

@@ -149,6 +149,7 @@ impl OperatorTask for ProbeTask {
 
     fn split(&mut self) -> Option<Box<dyn OperatorTask>> {
         let half = self.matching.as_mut()?.split(self.chunk_rows)?;
+        self.joint.counters.handed_over.add(1);
         Some(Box::new(ProbeTask {
             joint: self.joint.clone(),
             matching: Some(half),

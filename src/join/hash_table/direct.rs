@@ -22,13 +22,15 @@ pub(in crate::join) struct Dense {
     /// One more than values.
     starts: Vec<u32>,
     pub(super) order: Vec<u32>,
+    /// No key has two rows.
+    pub(super) unique: bool,
 }
 
 impl Dense {
     pub(super) fn build(words: &[u64], keys: &KeyBatch, min: i64, span: usize, check: Check) -> Result<Self> {
         let slot = |word: u64| (word as i64).wrapping_sub(min) as usize;
-        let (starts, order) = counting_sort(words, keys, span, slot, check)?;
-        Ok(Self { min, starts, order })
+        let Sorted { starts, order, unique } = counting_sort(words, keys, span, slot, check)?;
+        Ok(Self { min, starts, order, unique })
     }
 
     pub(super) fn lookup(&self, words: &[u64], keys: &KeyBatch) -> Vec<(u32, u32)> {
@@ -90,8 +92,8 @@ impl Ranked {
             let at = offset(word);
             (ranks[at / 64] + (bits[at / 64] & ((1 << (at % 64)) - 1)).count_ones()) as usize
         };
-        let (mut starts, order) = counting_sort(words, keys, distinct as usize, rank, check)?;
-        if order.len() == distinct as usize {
+        let Sorted { mut starts, order, unique } = counting_sort(words, keys, distinct as usize, rank, check)?;
+        if unique {
             starts = Vec::new();
         }
         Ok(Self { min, span: span as u64, bits, ranks, starts, order })
@@ -118,6 +120,11 @@ impl Ranked {
         ranges(words, keys, find)
     }
 
+    /// Whether no key has two rows.
+    pub(super) fn unique(&self) -> bool {
+        self.starts.is_empty()
+    }
+
     /// Where each key's rows start; empty when every key has one row.
     pub(super) fn starts(&self) -> &[u32] {
         &self.starts
@@ -136,13 +143,14 @@ fn ranges(words: &[u64], keys: &KeyBatch, find: impl Fn(u64) -> (u32, u32)) -> V
 }
 
 /// Rows by slot, and where each slot starts.
-fn counting_sort(
-    words: &[u64],
-    keys: &KeyBatch,
-    slots: usize,
-    slot: impl Fn(u64) -> usize,
-    check: Check,
-) -> Result<(Vec<u32>, Vec<u32>)> {
+struct Sorted {
+    starts: Vec<u32>,
+    order: Vec<u32>,
+    /// No slot has two rows.
+    unique: bool,
+}
+
+fn counting_sort(words: &[u64], keys: &KeyBatch, slots: usize, slot: impl Fn(u64) -> usize, check: Check) -> Result<Sorted> {
     let mut starts = vec![0u32; slots + 1];
     let mut total = 0;
     for (row, word) in words.iter().enumerate() {
@@ -155,8 +163,9 @@ fn counting_sort(
         }
     }
     // Each count becomes the end of its slot; filling from the last row on brings it to the start.
-    let mut end = 0;
+    let (mut end, mut most) = (0, 0);
     for start in &mut starts {
+        most = most.max(*start);
         end += *start;
         *start = end;
     }
@@ -171,5 +180,5 @@ fn counting_sort(
             order[*at as usize] = row as u32;
         }
     }
-    Ok((starts, order))
+    Ok(Sorted { starts, order, unique: most <= 1 })
 }

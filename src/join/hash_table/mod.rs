@@ -235,10 +235,25 @@ impl Table {
         &self.order
     }
 
+    /// Whether no key has two rows.
+    pub(super) fn unique(&self) -> bool {
+        match &self.form {
+            Pieces::Empty => true,
+            Pieces::Dense(dense) => dense.unique,
+            Pieces::Ranked(ranked) => ranked.unique(),
+            Pieces::Words(_, parts) => parts.iter().all(Part::unique),
+            Pieces::Wide(_, parts) => parts.iter().all(Part::unique),
+            Pieces::Bytes(_, parts) => parts.iter().all(Part::unique),
+        }
+    }
+
     /// The `most` longest ranges of [`Table::order`] that hold at least `rows_min` rows of one key,
     /// by start: (start, length). Looks at every key.
     pub(super) fn longest(&self, rows_min: usize, most: usize) -> Vec<(u32, u32)> {
         let mut found = Vec::new();
+        if rows_min > 1 && self.unique() {
+            return found;
+        }
         let mut look = |starts: &[u32]| {
             let runs = starts.windows(2).map(|pair| (pair[0], pair[1] - pair[0]));
             found.extend(runs.filter(|(_, len)| *len as usize >= rows_min));

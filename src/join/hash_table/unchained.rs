@@ -99,6 +99,7 @@ pub(in crate::join) struct Part<K> {
     /// One more than keys: ranges of the table's order.
     starts: Vec<u32>,
     order: Vec<u32>,
+    rows: usize,
 }
 
 /// The part that a hash belongs to.
@@ -171,7 +172,7 @@ impl<K: Keys> Part<K> {
         }
         directory.push((distinct.len() as u64) << 16);
         starts.push(count as u32);
-        Ok(Self { slot_bits, directory, keys: keys.gather(&distinct), starts, order })
+        Ok(Self { slot_bits, directory, keys: keys.gather(&distinct), starts, order, rows: count })
     }
 
     /// Moves this part's rows to the end of the table's order.
@@ -203,6 +204,11 @@ impl<K: Keys> Part<K> {
     /// Where each key's rows start in the table's order, and where the last one's end.
     pub(super) fn starts(&self) -> &[u32] {
         &self.starts
+    }
+
+    /// Whether no key has two rows.
+    pub(super) fn unique(&self) -> bool {
+        self.starts.len() == self.rows + 1
     }
 
     pub(super) fn bytes(&self) -> usize {

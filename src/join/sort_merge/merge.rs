@@ -92,32 +92,41 @@ impl RunMerge {
         let mut picks: Vec<(usize, usize)> = Vec::new();
         // One run alone is not compared with others.
         if let [reading] = self.runs.as_mut_slice() {
-            let most = rows_max.min(reading.rows.rows - reading.at);
-            let within = |count: &usize| bound.is_none_or(|bound| reading.rows.key(reading.at + count) <= bound);
-            let rows = match bound {
-                None => most,
-                Some(_) => (0..most).take_while(within).count(),
-            };
+            let end = bound.map_or(reading.rows.rows, |bound| reading.rows.end_of(reading.at, |key| key <= bound));
+            let rows = rows_max.min(end - reading.at);
             let first = reading.at;
             reading.at += rows;
             return Ok((rows > 0).then(|| reading.rows.slice(first, rows)));
         }
         while picks.len() < rows_max {
+            // The run with the least key gives rows until another one's key is less.
             let mut least: Option<(usize, Key)> = None;
+            let mut second: Option<Key> = None;
             for (at, run) in self.runs.iter().enumerate() {
                 let key = run.rows.key(run.at);
-                if least.is_none_or(|(_, other)| key < other) {
-                    least = Some((at, key));
+                match least {
+                    Some((_, other)) if key >= other => second = Some(second.map_or(key, |second| second.min(key))),
+                    _ => {
+                        second = least.map(|(_, other)| other);
+                        least = Some((at, key));
+                    }
                 }
             }
             let Some((run, key)) = least else { break };
             if bound.is_some_and(|bound| key > bound) {
                 break;
             }
-            let reading = &mut self.runs[run];
-            picks.push((run, reading.at));
-            reading.at += 1;
-            if reading.at == reading.rows.rows {
+            let until = second.into_iter().chain(bound).min();
+            let rows = &self.runs[run].rows;
+            let from = self.runs[run].at;
+            let most = rows.rows.min(from + rows_max - picks.len());
+            let mut to = from + 1;
+            while to < most && until.is_none_or(|until| rows.key(to) <= until) {
+                to += 1;
+            }
+            picks.extend((from..to).map(|row| (run, row)));
+            self.runs[run].at = to;
+            if to == self.runs[run].rows.rows {
                 break;
             }
         }
@@ -192,7 +201,7 @@ enum Phase {
 }
 
 fn window_block(joint: &Joint, window: &Rows) -> Arc<Block> {
-    let valid = window.keys.valid.clone();
+    let valid = window.valid();
     Arc::new(joint.finish_block(window.columns.clone(), window.rows, Table::empty(), valid, Default::default(), None))
 }
 
@@ -209,7 +218,7 @@ impl Cursor for Merge {
                     None => self.window.rows,
                     Some(chunk) => {
                         let first = chunk.key(0);
-                        (0..self.window.rows).find(|row| self.window.key(*row) >= first).unwrap_or(self.window.rows)
+                        self.window.end_of(0, |key| key < first)
                     }
                 };
                 self.phase = Phase::Retire(Unmatched::new(self.joint.clone(), self.block.clone(), 0, out), chunk);
@@ -237,8 +246,8 @@ impl Cursor for Merge {
                     return Ok(Step::Yield);
                 };
                 let ranges = self.ranges(&chunk);
+                let keys = self.joint.assembler.shape.null_aware.then(|| chunk.keys());
                 let probe = Chunk::from_arrays(chunk.columns, chunk.rows);
-                let keys = Some(chunk.keys);
                 let input = Input { probe, ranges: Some(ranges), direct: true, keys, cross: Default::default(), earlier: None };
                 self.phase = Phase::Match(Box::new(Matching::new(self.joint.clone(), self.block.clone(), input)));
                 Ok(Step::Yield)
@@ -301,7 +310,7 @@ impl Merge {
             let last = piece.key(piece.rows - 1);
             rows += piece.rows;
             let full = rows >= window_rows;
-            let needs_no_more = (0..chunk.rows).take_while(|row| full && chunk.key(*row) < last).count();
+            let needs_no_more = if full { chunk.end_of(0, |key| key < last) } else { 0 };
             let below = full && last < chunk.key(0);
             pieces.push(piece);
             if needs_no_more > 0 || below {
@@ -332,8 +341,8 @@ impl Merge {
         if rows > u32::MAX as usize {
             return Err(Error::unsupported("a key with over 4 billion rows"));
         }
-        let keys: Vec<KeyBatch> = pieces.into_iter().map(|piece| piece.keys).collect();
-        self.window = Rows { columns, keys: KeyBatch::concat(&keys), rows };
+        let keys: Vec<KeyBatch> = pieces.iter().map(Rows::keys).collect();
+        self.window = Rows::new(columns, KeyBatch::concat(&keys), rows);
         // The rows of one key are the least that a merge must hold.
         self.memory.release();
         self.memory.grow_anyway(self.window.columns.iter().map(array_bytes).sum());
@@ -344,22 +353,30 @@ impl Merge {
     /// Per left row its matches in the window: both are walked once.
     fn ranges(&self, chunk: &Rows) -> Vec<(u32, u32)> {
         let window = &self.window;
-        let (mut from, mut to) = (0, 0);
-        let mut ranges = Vec::with_capacity(chunk.rows);
-        for row in 0..chunk.rows {
-            let key = chunk.key(row);
-            if row == 0 || key != chunk.key(row - 1) {
-                from = to;
-                while from < window.rows && window.key(from) < key {
-                    from += 1;
-                }
-                to = from;
-                while to < window.rows && window.key(to) == key {
-                    to += 1;
-                }
-            }
-            ranges.push(if chunk.keys.is_valid(row) && to > from { (from as u32, (to - from) as u32) } else { NO_MATCH });
+        match (chunk.words(), window.words()) {
+            (Some(left), Some(right)) => matches(chunk, window.rows, |row| left[row], |row| right[row]),
+            _ => matches(chunk, window.rows, |row| chunk.key(row), |row| window.key(row)),
         }
-        ranges
     }
+}
+
+/// See [`Merge::ranges`].
+fn matches<K: Ord>(chunk: &Rows, window: usize, left: impl Fn(usize) -> K, right: impl Fn(usize) -> K) -> Vec<(u32, u32)> {
+    let (mut from, mut to) = (0, 0);
+    let mut ranges = Vec::with_capacity(chunk.rows);
+    for row in 0..chunk.rows {
+        let key = left(row);
+        if row == 0 || key != left(row - 1) {
+            from = to;
+            while from < window && right(from) < key {
+                from += 1;
+            }
+            to = from;
+            while to < window && right(to) == key {
+                to += 1;
+            }
+        }
+        ranges.push(if to > from && chunk.is_valid(row) { (from as u32, (to - from) as u32) } else { NO_MATCH });
+    }
+    ranges
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::exec::spill::SpillRun;
 use crate::exec::{Counter, Flow, QueryContext, Reservation, Sink, SinkTask, TaskContext, Unit};
 use arrow::array::{ArrayRef, UInt32Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -25,30 +26,94 @@ pub(super) enum Key<'a> {
     Bytes(&'a [u8]),
 }
 
-/// Rows in key order.
+/// Rows in key order. Cutting and cloning them copies nothing.
 #[derive(Clone)]
 pub(super) struct Rows {
     pub(super) columns: Vec<ArrayRef>,
-    pub(super) keys: KeyBatch,
+    /// The rows' keys lie in here from `first` on.
+    keys: Arc<KeyBatch>,
+    first: usize,
     pub(super) rows: usize,
 }
 
 impl Rows {
+    pub(super) fn new(columns: Vec<ArrayRef>, keys: KeyBatch, rows: usize) -> Self {
+        Self { columns, keys: Arc::new(keys), first: 0, rows }
+    }
+
     /// The key of a row.
     pub(super) fn key(&self, row: usize) -> Key<'_> {
         match &self.keys.data {
-            KeyData::Fixed128(keys) => Key::Word(keys[row]),
-            KeyData::Bytes(keys) => Key::Bytes(keys.row(row)),
+            KeyData::Fixed128(keys) => Key::Word(keys[self.first + row]),
+            KeyData::Bytes(keys) => Key::Bytes(keys.row(self.first + row)),
             // Ordered keys are never of this form.
             KeyData::Fixed64(_) => Key::Word(0),
         }
     }
 
+    /// The keys, where they are integers: loops over them need not ask row by row what they are.
+    pub(super) fn words(&self) -> Option<&[u128]> {
+        match &self.keys.data {
+            KeyData::Fixed128(keys) => Some(&keys[self.first..][..self.rows]),
+            KeyData::Fixed64(_) | KeyData::Bytes(_) => None,
+        }
+    }
+
+    /// Whether the key of a row can equal another.
+    pub(super) fn is_valid(&self, row: usize) -> bool {
+        self.keys.is_valid(self.first + row)
+    }
+
+    /// Rows whose key can equal another; none: all.
+    pub(super) fn valid(&self) -> Option<BooleanBuffer> {
+        self.keys.valid.as_ref().map(|valid| valid.slice(self.first, self.rows))
+    }
+
+    /// A copy of the keys.
+    pub(super) fn keys(&self) -> KeyBatch {
+        self.keys.slice(self.first, self.rows)
+    }
+
+    /// The first row from `from` on whose key is not `below` any more.
+    pub(super) fn end_of(&self, from: usize, below: impl Fn(Key) -> bool) -> usize {
+        let (mut low, mut high) = (from, self.rows);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if below(self.key(middle)) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
     /// `len` of the rows from `from`.
     pub(super) fn slice(&self, from: usize, len: usize) -> Self {
-        let rows: Vec<u32> = (from as u32..(from + len) as u32).collect();
         let columns = self.columns.iter().map(|column| column.slice(from, len)).collect();
-        Self { columns, keys: self.keys.pick(&rows), rows: len }
+        Self { columns, keys: self.keys.clone(), first: self.first + from, rows: len }
+    }
+
+    /// The first row whose key is below that of the row before it.
+    fn descent(&self) -> Option<usize> {
+        match self.words() {
+            Some(words) => words.windows(2).position(|pair| pair[0] > pair[1]).map(|at| at + 1),
+            None => (1..self.rows).find(|row| self.key(*row - 1) > self.key(*row)),
+        }
+    }
+
+    /// The rows' numbers in key order.
+    fn order(&self) -> Vec<u32> {
+        let rows = 0..self.rows as u32;
+        match self.words() {
+            Some(words) => {
+                // Key and number in one integer: a key has 65 bits.
+                let mut packed: Vec<u128> = words.iter().zip(rows).map(|(word, row)| word << 32 | u128::from(row)).collect();
+                packed.sort_unstable();
+                packed.into_iter().map(|packed| packed as u32).collect()
+            }
+            None => {
+                let mut order: Vec<u32> = rows.collect();
+                order.sort_by(|a, b| self.key(*a as usize).cmp(&self.key(*b as usize)));
+                order
+            }
+        }
     }
 }
 
@@ -98,7 +163,7 @@ impl Sorted {
     /// Rows that were read or put together, with their keys.
     pub(super) fn rows(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<Rows> {
         let keys = self.side().keys.keys(&Chunk::from_arrays(columns.clone(), rows))?;
-        Ok(Rows { columns, keys, rows })
+        Ok(Rows::new(columns, keys, rows))
     }
 }
 
@@ -148,7 +213,7 @@ impl SortTask {
         }
         let unsorted = self.sorted.rows(columns, rows)?;
         let ends = std::mem::take(&mut self.ends);
-        match (1..rows).find(|row| unsorted.key(*row - 1) > unsorted.key(*row)) {
+        match unsorted.descent() {
             None => {
                 self.sorted.in_order.add(1);
                 return Ok(Some(unsorted));
@@ -158,12 +223,11 @@ impl SortTask {
                 self.sorted.contradicted(chunk.map_or(u64::MAX, |(_, morsel)| *morsel));
             }
         }
-        let mut order: Vec<u32> = (0..rows as u32).collect();
-        order.sort_by(|a, b| unsorted.key(*a as usize).cmp(&unsorted.key(*b as usize)));
+        let order = unsorted.order();
         let keys = unsorted.keys.pick(&order);
         let order = UInt32Array::from(order);
         let columns = unsorted.columns.iter().map(|column| compute::take(column, &order, None)).collect::<Result<_, _>>()?;
-        Ok(Some(Rows { columns, keys, rows }))
+        Ok(Some(Rows::new(columns, keys, rows)))
     }
 
     /// Whether a row group begins below the end of the one before it: both may be in order, and are
