@@ -204,7 +204,8 @@ fn apart(request: &AggregateRequest) -> Result<Apart, String> {
             return Err("not all bucket columns are group keys".to_owned());
         }
         let fact = format!("{} buckets by {}, checked before", buckets.count, buckets.hash.name());
-        let parting = Parting::Buckets { columns: buckets.columns.clone(), count: buckets.count, hash: buckets.hash };
+        let parting =
+            Parting::Buckets { columns: buckets.columns.clone(), count: buckets.count, hash: buckets.hash, inline: false };
         let extra_ns = request.input.info().estimated_rows * CHECK_NS;
         let largest = 1.0 / f64::from(buckets.count);
         return Ok(Apart { parting, facts: vec![(fact, buckets.evidence)], ordered: None, largest, extra_ns });
@@ -218,7 +219,7 @@ impl Choice {
         let line = |(strategy, verdict): &(Strategy, Verdict)| match verdict {
             Verdict::Fits { cost, uses } => {
                 let facts: Vec<String> = uses.iter().map(|(fact, evidence)| format!("; {fact} ({evidence:?})")).collect();
-                let mark = if *strategy == self.strategy && *strategy != Strategy::Hash { "chosen " } else { "" };
+                let mark = if *strategy == self.strategy { "chosen " } else { "" };
                 format!("{mark}{}: fits, cost {:.3} ms{}", strategy.name(), cost * 1e3, facts.concat())
             }
             Verdict::Rejected { reason } => format!("{}: rejected, {reason}", strategy.name()),

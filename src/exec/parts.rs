@@ -28,6 +28,10 @@ pub enum Share {
     Part(usize),
     /// All of them.
     Whole,
+    /// Rows that were met in a part that they are not of, and put aside: after all parts were read.
+    Strays,
+    /// All but those.
+    Straight,
 }
 
 /// Where the rows of parts come from, shared by all tasks.
@@ -39,6 +43,11 @@ pub trait PartSource: Send + Sync {
     /// Why the parts cannot be relied on, once what they rest on was checked.
     fn refuted(&self) -> Option<String> {
         None
+    }
+
+    /// Whether rows were put aside while the parts were read.
+    fn has_strays(&self) -> bool {
+        false
     }
 
     /// Which file and row group a chunk with this morsel number came from.
@@ -85,6 +94,11 @@ impl PartStream {
     /// See [`PartSource::refuted`].
     pub fn refuted(&self) -> Option<String> {
         self.source.refuted()
+    }
+
+    /// See [`PartSource::has_strays`].
+    pub fn has_strays(&self) -> bool {
+        self.source.has_strays()
     }
 
     /// See [`PartSource::place`].

@@ -38,6 +38,9 @@ pub enum Parting {
         count: u32,
         /// The hash.
         hash: BucketHash,
+        /// Rows that are not of the bucket that their file claims are put aside while the parts are
+        /// read, for whoever asks to take them afterwards, instead of being looked for before.
+        inline: bool,
     },
     /// By values of Hive partition columns: part `i` has the partitions with `tuples[i]`.
     Values {
@@ -63,7 +66,9 @@ impl Parting {
         let all = |columns: &[usize]| columns.iter().map(|at| column(*at)).collect::<Option<Vec<_>>>();
         Some(match self {
             Self::Ranges { column: at, cuts, nulls } => Self::Ranges { column: column(*at)?, cuts: cuts.clone(), nulls: *nulls },
-            Self::Buckets { columns, count, hash } => Self::Buckets { columns: all(columns)?, count: *count, hash: *hash },
+            Self::Buckets { columns, count, hash, inline } => {
+                Self::Buckets { columns: all(columns)?, count: *count, hash: *hash, inline: *inline }
+            }
             Self::Values { columns, tuples } => Self::Values { columns: all(columns)?, tuples: tuples.clone() },
         })
     }

@@ -21,6 +21,7 @@ mod condition;
 mod cursor;
 mod figures;
 mod filter;
+mod inline;
 mod memory;
 mod parts;
 mod prune;
@@ -39,6 +40,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use check::{BucketCheck, CheckSink, CheckSource};
 use condition::Condition;
 use datafusion_common::ScalarValue;
+use inline::Inline;
 use parts::ScanParts;
 use prune::Unit;
 use source::{Counters, Scan, ScanSource};
@@ -105,7 +107,7 @@ impl PlanNode for ScanNode {
     fn figures(&self) -> Option<Vec<String>> {
         let mut lines = figures::lines(&self.table, &self.conditions, &self.projection, &Counters::new(&self.info.metrics));
         let named = self.info.metrics.named();
-        let checked = named.iter().find(|(name, _, rows)| *name == check::ROWS_CHECKED && *rows > 0);
+        let checked = named.iter().filter(|(name, _, rows)| [check::ROWS_CHECKED, inline::STRAYS].contains(name) && *rows > 0);
         lines.extend(checked.map(|(name, unit, rows)| format!("{name} {}", unit.show(*rows))));
         Some(lines)
     }
@@ -138,7 +140,16 @@ impl PlanNode for ScanNode {
             conditions: self.conditions.clone(),
             counters: Counters::new(metrics),
         };
-        let parts = ScanParts::new(Arc::new(scan), metrics, &self.units, parting, check.clone());
+        let inline = match (&check, parting, self.table.buckets()) {
+            (Some(check), Parting::Buckets { columns, inline: true, .. }, Some(buckets))
+                if !check.is_done() && !check.is_refuted() =>
+            {
+                Some(Inline::new(&self.table, buckets, columns, &self.info.schema, &check.unknown(), metrics))
+            }
+            _ => None,
+        };
+        let check = if inline.is_some() { None } else { check };
+        let parts = ScanParts::new(Arc::new(scan), metrics, &self.units, parting, check.clone(), inline);
         let Some(parts) = parts else { return Ok(None) };
         Counters::new(metrics).row_groups_skipped.add(self.skipped as u64);
         let mut stream = PartStream::new(Arc::new(parts), metrics);

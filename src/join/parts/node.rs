@@ -8,10 +8,11 @@ use super::PartPlan;
 use crate::error::{Error, Result};
 use crate::exec::{
     Counter, Cursor, NodeInfo, OperatorMetrics, PartLeaf, PartSource, PartStream, PartsSource, PipelineBuilder, PlanNode,
-    PlanRef, Region, Share, Stream, TaskContext, Unit,
+    PlanRef, Region, Share, Source, Stream, TaskContext, Unit,
 };
 use crate::layout::{Layout, NullRows, Parting, Parts, ScanPredicate};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Spill partitions of one part: few, as a part is small.
 const PARTITIONS: usize = 16;
@@ -124,7 +125,14 @@ impl PlanNode for PartJoinNode {
         let inputs = self.inputs(builder, &self.plan.left, &self.plan.right)?;
         let inputs = inputs.ok_or_else(|| Error::internal("an input does not deliver the parts that it offers"))?;
         let requires: Vec<_> = inputs.left.requires().iter().chain(inputs.right.requires()).copied().collect();
-        Ok(PartsSource::stream(inputs, self.plan.left.count(), &requires))
+        let parts = PartsSource::stream(inputs.clone(), self.plan.left.count(), &requires);
+        if !matches!(self.plan.left, Parting::Buckets { inline: true, .. }) {
+            return Ok(parts);
+        }
+        let strays = Arc::new(StraySource { parts: inputs, next: AtomicUsize::new(0) });
+        // What runs inside of a region counts itself.
+        let uncounted = Arc::new(OperatorMetrics::default());
+        Ok(parts.followed_by(builder, Stream::new(strays, &uncounted)))
     }
 
     fn build_parts(&self, builder: &mut PipelineBuilder, parting: &Parting) -> Result<Option<PartStream>> {
@@ -157,6 +165,37 @@ struct JoinParts {
     metrics: Arc<OperatorMetrics>,
 }
 
+/// What comes after the parts when rows were put aside: those of either side against the other side's
+/// rows, each pair once.
+///
+/// ```text
+///                 right straight   right strays
+///   left straight     parts             2
+///   left strays         1               1
+/// ```
+struct StraySource {
+    parts: Arc<JoinParts>,
+    next: AtomicUsize,
+}
+
+impl Source for StraySource {
+    fn open(&self, task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        task.check_cancelled()?;
+        let parts = &self.parts;
+        loop {
+            let (there, left, right) = match self.next.fetch_add(1, Ordering::Relaxed) {
+                0 => (parts.left.has_strays(), Share::Strays, Share::Whole),
+                1 => (parts.right.has_strays(), Share::Straight, Share::Strays),
+                _ => return Ok(None),
+            };
+            if there {
+                parts.metrics.note("switch: rows of other buckets were put aside and joined after the parts".to_owned());
+                return parts.join(left, right).map(Some);
+            }
+        }
+    }
+}
+
 impl PartSource for JoinParts {
     fn open(&self, share: Share, _wanted: &[Arc<dyn ScanPredicate>], _task: &TaskContext) -> Result<Box<dyn Cursor>> {
         if share == Share::Whole
@@ -164,6 +203,17 @@ impl PartSource for JoinParts {
         {
             self.metrics.note(format!("switch: the parts are not used: {reason}"));
         }
+        self.join(share, share)
+    }
+
+    fn refuted(&self) -> Option<String> {
+        self.left.refuted().or_else(|| self.right.refuted())
+    }
+}
+
+impl JoinParts {
+    /// The join of a share of either side.
+    fn join(&self, left: Share, right: Share) -> Result<Box<dyn Cursor>> {
         self.parts.add(1);
         // Filters of this part alone: those in the plan would have to know the keys of all parts.
         let fresh = |filters: &[(usize, Arc<RuntimeFilter>)]| -> Vec<(usize, Arc<RuntimeFilter>)> {
@@ -174,8 +224,8 @@ impl PartSource for JoinParts {
         };
         let (left_filters, right_filters) = (fresh(&self.request.left_filters), fresh(&self.request.right_filters));
         let request = JoinRequest {
-            left: PartLeaf::node(&self.request.left, &self.left, share, wanted(&left_filters)),
-            right: PartLeaf::node(&self.request.right, &self.right, share, wanted(&right_filters)),
+            left: PartLeaf::node(&self.request.left, &self.left, left, wanted(&left_filters)),
+            right: PartLeaf::node(&self.request.right, &self.right, right, wanted(&right_filters)),
             left_filters,
             right_filters,
             ..self.request.clone()
@@ -192,14 +242,17 @@ impl PartSource for JoinParts {
                 node.build(&mut builder)?
             }
             _ => {
-                let node = BuildProbeNode::new("Part", Method::Hash, request, &self.choice, PARTITIONS)?.of_part(&self.metrics);
+                // Rows that were put aside are few, wherever the rest is built.
+                let build_left = match (left, right) {
+                    (Share::Strays, _) => true,
+                    (_, Share::Strays) => false,
+                    _ => self.choice.build_left,
+                };
+                let choice = Choice { build_left, ..self.choice.clone() };
+                let node = BuildProbeNode::new("Part", Method::Hash, request, &choice, PARTITIONS)?.of_part(&self.metrics);
                 node.build(&mut builder)?
             }
         };
         Ok(Box::new(Region::new(builder, stream)))
-    }
-
-    fn refuted(&self) -> Option<String> {
-        self.left.refuted().or_else(|| self.right.refuted())
     }
 }

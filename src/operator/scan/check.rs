@@ -18,7 +18,7 @@ use crate::exec::{Counter, Cursor, Flow, OperatorMetrics, Sink, SinkTask, Source
 use crate::format::parquet::FileId;
 use crate::layout::bucket::BucketHash;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -96,6 +96,16 @@ impl BucketCheck {
         })
     }
 
+    /// Files of which nothing is known yet.
+    pub(super) fn unknown(&self) -> HashSet<usize> {
+        self.units.iter().map(|unit| unit.file).collect()
+    }
+
+    /// Whether a claim is known to be false, before anything was read.
+    pub(super) fn is_refuted(&self) -> bool {
+        !self.wrong.lock().is_empty()
+    }
+
     /// Whether everything is known already.
     pub(super) fn is_done(&self) -> bool {
         self.units.is_empty()
@@ -115,7 +125,16 @@ fn key(table: &FileTable, buckets: &TableBuckets, file: usize) -> (Checked, u32)
     ((table.files()[file].id(), names, buckets.count, buckets.hash), buckets.files[file])
 }
 
-fn words(table: &FileTable, buckets: &TableBuckets, file: usize, row_group: Option<usize>) -> String {
+/// Remembers of files whether they hold what they claim.
+pub(super) fn remember(table: &FileTable, buckets: &TableBuckets, files: impl IntoIterator<Item = (usize, bool)>) {
+    let mut remembered = REMEMBERED.get_or_init(Mutex::default).lock();
+    if remembered.len() > REMEMBERED_MAX {
+        remembered.clear();
+    }
+    remembered.extend(files.into_iter().map(|(file, holds)| (key(table, buckets, file), holds)));
+}
+
+pub(super) fn words(table: &FileTable, buckets: &TableBuckets, file: usize, row_group: Option<usize>) -> String {
     let place = row_group.map_or(String::new(), |group| format!(" row group {group}"));
     let path = table.files()[file].path.display().to_string();
     let (id, count, hash) = (buckets.files[file], buckets.count, buckets.hash.name());
@@ -151,13 +170,8 @@ impl Sink for CheckSink {
     fn finalize(&self, _stage: usize, _query: &Arc<crate::exec::QueryContext>) -> Result<Vec<crate::exec::Job>> {
         let check = &self.0;
         let wrong = check.wrong.lock();
-        let mut remembered = REMEMBERED.get_or_init(Mutex::default).lock();
-        if remembered.len() > REMEMBERED_MAX {
-            remembered.clear();
-        }
-        for unit in &check.units {
-            remembered.insert(key(&check.table, &check.buckets, unit.file), !wrong.contains_key(&unit.file));
-        }
+        let files = check.units.iter().map(|unit| (unit.file, !wrong.contains_key(&unit.file)));
+        remember(&check.table, &check.buckets, files);
         Ok(Vec::new())
     }
 }

@@ -9,23 +9,26 @@
 //! ```
 //!
 //! Bounds are relied on: a decoded value outside of its row group's bounds is an error that names the
-//! place. Buckets are a claim: before the first part is opened, the bucket columns of every file that
+//! place. Of a row group that straddles a cut only the rows from its first to its last page that may hold
+//! keys of the part are read. Buckets are a claim: before the first part is opened, the bucket columns of every file that
 //! was not checked before are read and hashed ([`super::check`]). Rows whose key is NULL are given to
 //! one part each. Within a part, row groups come in the order of their least keys.
 
 use super::check::BucketCheck;
 use super::condition::Condition;
 use super::cursor::ScanCursor;
+use super::inline::{Inline, Sorting};
 use super::prune::{Unit, by_bounds};
 use super::source::{Counters, Scan};
-use crate::catalog::{Table, TableZones};
+use crate::catalog::{ColumnOrigin, PageBounds, RowGroupBounds, Table, TableZones};
 use crate::column::{Chunk, Selection};
 use crate::error::{Error, Result};
 use crate::exec::{Cursor, PartSource, Share, Step, TaskContext};
 use crate::layout::points::{ends, within};
-use crate::layout::{ColumnZones, KeyPoint, NullRows, Parting, ScanPredicate, Zone, ZoneSource};
+use crate::layout::{Bounds, ColumnZones, KeyPoint, NullRows, Parting, ScanPredicate, Zone, ZoneSource};
 use datafusion_common::ScalarValue;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,6 +40,7 @@ pub(super) struct ScanParts {
     parts: Vec<Vec<Piece>>,
     ranges: Option<Ranges>,
     check: Option<Arc<BucketCheck>>,
+    inline: Option<Arc<Inline>>,
     /// Files of which something was read: each counts once.
     opened: Arc<[AtomicBool]>,
 }
@@ -68,6 +72,7 @@ impl ScanParts {
         units: &Arc<Vec<Unit>>,
         parting: &Parting,
         check: Option<Arc<BucketCheck>>,
+        inline: Option<Arc<Inline>>,
     ) -> Option<Self> {
         let mut ranges = None;
         let parts = match parting {
@@ -78,7 +83,7 @@ impl ScanParts {
                 ranges = Some(Ranges { column: *column, cuts: cuts.clone(), zones });
                 parts
             }
-            Parting::Buckets { columns, count, hash } => {
+            Parting::Buckets { columns, count, hash, .. } => {
                 let buckets = scan.table.buckets()?;
                 let same = buckets.columns.iter().copied().eq(columns.iter().filter_map(|at| scan.projection.get(*at).copied()));
                 if !same || buckets.hash != *hash || buckets.count % count != 0 {
@@ -105,7 +110,7 @@ impl ScanParts {
             }
         };
         let opened = scan.table.files().iter().map(|_| AtomicBool::new(false)).collect();
-        Some(Self { scan, metrics: metrics.clone(), units: units.clone(), parts, ranges, check, opened })
+        Some(Self { scan, metrics: metrics.clone(), units: units.clone(), parts, ranges, check, inline, opened })
     }
 }
 
@@ -144,10 +149,25 @@ impl PartSource for ScanParts {
     fn open(&self, share: Share, wanted: &[Arc<dyn ScanPredicate>], _task: &TaskContext) -> Result<Box<dyn Cursor>> {
         let pieces = match share {
             Share::Part(part) => self.parts.get(part).cloned().unwrap_or_default(),
-            Share::Whole => (0..self.units.len()).map(|unit| Piece { unit, some: false, nulls: true }).collect(),
+            Share::Strays => {
+                return match &self.inline {
+                    Some(inline) => Ok(Box::new(inline.strays()?)),
+                    None => Err(Error::internal("rows of a scan that were not put aside")),
+                };
+            }
+            Share::Whole | Share::Straight => {
+                (0..self.units.len()).map(|unit| Piece { unit, some: false, nulls: true }).collect()
+            }
         };
+        let sorting = self.inline.clone().zip(match share {
+            Share::Part(_) => Some(Sorting::Aside),
+            Share::Straight => Some(Sorting::Out),
+            Share::Whole | Share::Strays => None,
+        });
         let mut scan = self.scan.clone();
-        if !wanted.is_empty() {
+        // The part's own filters know nothing of the keys of stray rows.
+        let aside = sorting.as_ref().is_some_and(|(_, sorting)| *sorting == Sorting::Aside);
+        if !wanted.is_empty() && !aside {
             let ready = wanted.iter().filter(|predicate| predicate.is_ready());
             let ready = ready.map(|predicate| Condition::new(predicate.clone(), true));
             scan = Arc::new(Scan {
@@ -177,11 +197,15 @@ impl PartSource for ScanParts {
         kept.reverse();
         let column = self.ranges.as_ref().map(|ranges| ranges.column);
         let opened = self.opened.clone();
-        Ok(Box::new(PartCursor { scan, opened, pieces: kept, now: None, column, low, high }))
+        Ok(Box::new(PartCursor { scan, opened, pieces: kept, now: None, column, low, high, sorting }))
     }
 
     fn refuted(&self) -> Option<String> {
         self.check.as_ref().and_then(|check| check.refuted())
+    }
+
+    fn has_strays(&self) -> bool {
+        self.inline.as_ref().is_some_and(|inline| inline.has_strays())
     }
 
     fn place(&self, morsel: u64) -> Option<String> {
@@ -201,12 +225,19 @@ struct PartCursor {
     column: Option<usize>,
     low: Option<KeyPoint>,
     high: Option<KeyPoint>,
+    sorting: Option<(Arc<Inline>, Sorting)>,
 }
 
 impl Cursor for PartCursor {
     fn next(&mut self, task: &TaskContext) -> Result<Step> {
         let Some((cursor, unit, piece, zone)) = &mut self.now else {
-            let Some((unit, piece, zone)) = self.pieces.pop() else { return Ok(Step::Done) };
+            let Some((mut unit, piece, zone)) = self.pieces.pop() else { return Ok(Step::Done) };
+            if piece.some {
+                unit.rows = self.pages(&unit, piece)?;
+                if unit.rows.is_empty() {
+                    return Ok(Step::Yield);
+                }
+            }
             match ScanCursor::open(&self.scan, unit.clone(), piece.unit as u64)? {
                 Some(cursor) => {
                     self.scan.counters.row_groups.add(1);
@@ -228,6 +259,13 @@ impl Cursor for PartCursor {
             }
             other => return Ok(other),
         };
+        let chunk = match &self.sorting {
+            Some((inline, sorting)) => match inline.sort(chunk, unit, *sorting, task)? {
+                Some(chunk) => chunk,
+                None => return Ok(Step::Yield),
+            },
+            None => chunk,
+        };
         let (Some(column), Some(zone)) = (self.column, zone) else { return Ok(Step::Chunk(chunk)) };
         let piece = *piece;
         let file = unit.file;
@@ -241,6 +279,32 @@ impl Cursor for PartCursor {
 }
 
 impl PartCursor {
+    /// The rows of a row group among which the part's are: from the first to the last page that bounds
+    /// do not rule out.
+    fn pages(&self, unit: &Unit, piece: Piece) -> Result<Range<usize>> {
+        let table = &self.scan.table;
+        let file = &table.files()[unit.file];
+        let Some(column) = self.column.and_then(|column| self.scan.projection.get(column).copied()) else {
+            return Ok(unit.rows.clone());
+        };
+        let ColumnOrigin::File(at) = table.origin(file, column) else { return Ok(unit.rows.clone()) };
+        let Some(pages) = file.footer.page_zones(&file.path, unit.row_group, at)? else { return Ok(unit.rows.clone()) };
+        let mut wanted: Option<Range<usize>> = None;
+        for (page, ends) in pages.starts.windows(2).enumerate() {
+            let row_group = RowGroupBounds { table, file, row_group: unit.row_group };
+            let bounds = PageBounds { row_group, column, pages: &pages, page }.column(column);
+            let point = |value: &Option<ScalarValue>| value.as_ref().and_then(KeyPoint::of);
+            let below = self.low.as_ref().zip(point(&bounds.max)).is_some_and(|(low, max)| max < *low);
+            let above = self.high.as_ref().zip(point(&bounds.min)).is_some_and(|(high, min)| min >= *high);
+            let nulls = piece.nulls && bounds.null_count != Some(0);
+            if !below && !above || nulls {
+                wanted = Some(wanted.map_or(ends[0], |range| range.start)..ends[1]);
+            }
+        }
+        let wanted = wanted.unwrap_or(unit.rows.start..unit.rows.start);
+        Ok(wanted.start.max(unit.rows.start)..wanted.end.min(unit.rows.end))
+    }
+
     /// Checks the keys against their bounds and leaves the part's rows.
     fn restrict(&self, chunk: Chunk, column: usize, zone: &Zone, piece: Piece) -> Result<Step> {
         let keys = chunk.column(column).flat()?;
