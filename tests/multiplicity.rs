@@ -1,11 +1,15 @@
 //! Aggregates over joins from numbers of pairs, against the same from the pairs, over generated
 //! tables. A failure prints its seed and statement.
 
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use skep::arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use skep::cli::render::Values;
 use skep::{Engine, ErrorKind, Session};
 use std::fmt::Write;
+use std::sync::Arc;
 
 fn session(multiplicity: &str) -> Session {
     let builder = Engine::builder().threads(2).set("skep.optimizer.multiplicity", multiplicity).unwrap();
@@ -163,4 +167,42 @@ fn what_multiplicities_do_not_serve_is_left_alone() {
     // One that fails for a row that the join drops must not be computed for it.
     let dropped = "SELECT sum(1 / l.v) FROM (VALUES (1, 1), (2, 0)) AS l(k, v) JOIN (VALUES (1), (1)) AS r(k) ON l.k = r.k";
     assert_eq!(answer(&session, dropped).unwrap().1, ["2.0"]);
+}
+
+/// A file of (k, v) in row groups of 50 000 rows.
+fn write_keys(path: &std::path::Path, keys: impl Iterator<Item = i64>) {
+    let keys: Vec<i64> = keys.collect();
+    let values: ArrayRef = Arc::new((0..keys.len() as i64).map(|row| Some(row % 10)).collect::<Int64Array>());
+    let batch = RecordBatch::try_from_iter([("k", Arc::new(Int64Array::from(keys)) as ArrayRef), ("v", values)]).unwrap();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(50_000)).build();
+    let mut writer = ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn keys_that_are_hot_on_both_sides_are_found_in_a_sample() {
+    const ROWS: i64 = 600_000;
+    let folder = tempfile::tempdir().unwrap();
+    let spread = |row: i64| row * 7919 % 20_000;
+    write_keys(&folder.path().join("hot.parquet"), (0..ROWS).map(|row| if row % 2 == 0 { 7 } else { spread(row) }));
+    write_keys(&folder.path().join("even.parquet"), (0..ROWS).map(spread));
+    write_keys(&folder.path().join("dims.parquet"), (0..20_000).chain(std::iter::repeat_n(7, 1000)));
+    write_keys(&folder.path().join("unique.parquet"), 0..20_000);
+    let session = session("auto");
+    let sql = |left: &str, right: &str| {
+        let path = |name: &str| folder.path().join(format!("{name}.parquet")).display().to_string();
+        format!("SELECT count(*), sum(l.v), max(r.v) FROM '{}' l JOIN '{}' r ON l.k = r.k", path(left), path(right))
+    };
+    // No average tells of it: 300 000 rows of one key meet 1001.
+    let both = sql("hot", "dims");
+    assert!(is_rewritten(&session, &both), "{:?}", answer(&session, &format!("EXPLAIN {both}")));
+    let hot: Vec<i64> = (0..ROWS).filter(|row| row % 2 == 0 || spread(*row) == 7).map(|row| row % 10).collect();
+    let others: Vec<i64> = (0..ROWS).filter(|row| row % 2 == 1 && spread(*row) != 7).map(|row| row % 10).collect();
+    let (count, sum) = (hot.len() * 1001 + others.len(), hot.iter().sum::<i64>() * 1001 + others.iter().sum::<i64>());
+    assert_eq!(answer(&session, &both).unwrap().1, [format!("{count} | {sum} | 9")]);
+    // Hot on one side alone makes no more pairs than rows.
+    for (left, right) in [("hot", "unique"), ("even", "dims"), ("even", "unique")] {
+        assert!(!is_rewritten(&session, &sql(left, right)), "{left} {right}");
+    }
 }

@@ -163,6 +163,13 @@ pub fn choose(request: &JoinRequest) -> Result<Choice> {
     }
 }
 
+/// Whether the side that is likely collected is expected to exceed the memory: hot keys then matter, as
+/// a partition of one cannot be made smaller by cutting it.
+pub fn may_spill(request: &JoinRequest) -> bool {
+    let build = if builds_left(request) { &request.left } else { &request.right };
+    !request.keys.is_empty() && Size::of(build).table_bytes() > request.memory_limit as f64
+}
+
 /// The smaller side is collected. For NOT IN the subquery's side is, unless it is far larger:
 /// with it known first, rows come out as they are read.
 fn builds_left(request: &JoinRequest) -> bool {

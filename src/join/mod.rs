@@ -34,7 +34,7 @@ mod shape;
 mod skew_aware;
 mod sort_merge;
 
-pub use choose::{Choice, Fact, Strategy, Verdict, choose};
+pub use choose::{Choice, Fact, Strategy, Verdict, choose, may_spill};
 pub use hint::{Asked, Hint, SkewedColumns};
 pub use hot_keys::HotKey;
 pub use runtime_filter::RuntimeFilter;

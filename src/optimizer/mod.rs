@@ -40,6 +40,7 @@ pub mod subquery;
 mod windows;
 
 pub use join_order::{EXACT_RELATIONS_MAX, join_order};
+pub use multiplicity::frequent_keys;
 
 use crate::config::Multiplicity;
 use crate::error::{Error, Result};

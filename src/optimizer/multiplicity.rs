@@ -31,6 +31,7 @@
 //!
 //! Literature: Yan & Larson, Eager Aggregation and Lazy Aggregation, VLDB 1995, section 4.
 
+mod hot;
 mod side;
 
 use super::estimate;
@@ -43,14 +44,22 @@ use datafusion_common::{Column, DataFusionError, JoinType};
 use datafusion_expr::expr::{AggregateFunction, ScalarFunction};
 use datafusion_expr::logical_plan::{Aggregate, Join};
 use datafusion_expr::{Case, Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
+pub use hot::frequent_keys;
 use side::{Inlined, Side};
 use std::sync::Arc;
 
 /// A join is many-to-many if it yields this many times the rows of its larger input. Guessed: the
 /// groupings then cost less than the pairs.
 const PAIRS_PER_ROW: f64 = 2.0;
-/// A side is grouped if that leaves at most this share of its rows. Guessed.
-const GROUPED_SHARE: f64 = 0.5;
+/// Grouping a row where the groups fit the cache, and where they do not; putting one into the join's
+/// table; looking one up; one pair and what is made of it: ns. Guessed, their ratios from the cost model
+/// of joins.
+const GROUP_NS: (f64, f64) = (8.0, 25.0);
+const BUILD_NS: f64 = 20.0;
+const PROBE_NS: f64 = 10.0;
+const PAIR_NS: f64 = 5.0;
+/// Groups that fit the cache.
+const GROUPS_CACHED: f64 = 32_768.0;
 /// Scale of decimals up to which Spark's addition keeps all digits of a 38-digit sum.
 const ADDED_SCALE_MAX: i8 = 6;
 
@@ -141,15 +150,39 @@ fn rewrite(aggregate: &Aggregate, always: bool) -> Result<Option<LogicalPlan>> {
     Ok(Some(upper.project(fields)?.build()?))
 }
 
-/// Which sides are to be grouped: none if the join is not expected to multiply rows.
+/// Which sides are to be grouped: none if the join is not expected to multiply rows, else whatever is
+/// cheapest.
 fn choose(join: &Join, left: &Side, right: &Side, may_left: bool, may_right: bool) -> Result<(bool, bool)> {
     let (left_rows, right_rows) = (estimate::rows(&join.left), estimate::rows(&join.right));
-    let pairs = estimate::rows(&LogicalPlan::Join(join.clone()));
+    let pairs = estimate::rows(&LogicalPlan::Join(join.clone())) + hot::pairs(join);
     if pairs < PAIRS_PER_ROW * left_rows.max(right_rows) {
         return Ok((false, false));
     }
-    let pays = |side: &Side, rows: f64| -> Result<bool> { Ok(estimate::rows(&side.grouped()?) <= GROUPED_SHARE * rows) };
-    Ok((may_left && pays(left, left_rows)?, may_right && pays(right, right_rows)?))
+    let grouped = |side: &Side, rows: f64| -> Result<f64> { Ok(estimate::rows(&side.grouped()?).min(rows)) };
+    let (left_groups, right_groups) = (grouped(left, left_rows)?, grouped(right, right_rows)?);
+    let keys = join.on.len();
+    let cost = |group_left: bool, group_right: bool| {
+        let grouping = |group: bool, rows: f64, groups: f64| match group {
+            true => (rows * if groups <= GROUPS_CACHED { GROUP_NS.0 } else { GROUP_NS.1 }, groups),
+            false => (0.0, rows),
+        };
+        let (of_left, l) = grouping(group_left, left_rows, left_groups);
+        let (of_right, r) = grouping(group_right, right_rows, right_groups);
+        // Of a side that is grouped by the join's keys alone, a row of the other side meets one row.
+        let mut out = pairs;
+        for (group, side, rows, groups, other) in
+            [(group_left, left, left_rows, left_groups, r), (group_right, right, right_rows, right_groups, l)]
+        {
+            if group {
+                out = if side.is_grouped_by(keys) { out.min(other) } else { out * groups / rows.max(1.0) };
+            }
+        }
+        of_left + of_right + l.min(r) * BUILD_NS + l.max(r) * PROBE_NS + out * PAIR_NS
+    };
+    let ways = [(false, false), (false, true), (true, false), (true, true)];
+    let allowed = ways.into_iter().filter(|(group_left, group_right)| (may_left || !group_left) && (may_right || !group_right));
+    let best = allowed.min_by(|a, b| cost(a.0, a.1).total_cmp(&cost(b.0, b.1)));
+    Ok(best.unwrap_or((false, false)))
 }
 
 fn as_column(group: Expr) -> Expr {

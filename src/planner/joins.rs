@@ -5,7 +5,9 @@ use super::{Planner, schema_of};
 use crate::error::Result;
 use crate::exec::PlanRef;
 use crate::expr;
-use crate::join::{self, JoinKey, JoinKind, JoinRequest};
+use crate::join::{self, HotKey, JoinKey, JoinKind, JoinRequest};
+use crate::layout::Evidence;
+use crate::optimizer;
 use datafusion_common::{JoinType, NullEquality};
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::Join;
@@ -40,7 +42,7 @@ impl<'a> Planner<'a> {
         let both = left_schema.join(right_schema)?;
         let residual = join.filter.as_ref().map(|filter| expr::compile(filter, &both, &self.slots)).transpose()?;
         let (asked, hot_keys) = self.options.hints.of(join);
-        let request = JoinRequest {
+        let mut request = JoinRequest {
             kind: kind_of(join.join_type),
             left: self.node(&join.left, left_led)?,
             right: self.node(&join.right, right_led)?,
@@ -57,12 +59,29 @@ impl<'a> Planner<'a> {
             memory_limit: self.options.memory_limit,
             threads: self.options.threads,
         };
+        if request.hot_keys.is_empty() && join::may_spill(&request) {
+            request.hot_keys = frequent(join, &request.keys);
+        }
         let choice = join::choose(&request)?;
         if let Some(warning) = &choice.warning {
             self.options.hints.warn(warning.clone());
         }
         join::plan_as(request, choice)
     }
+}
+
+/// Hot keys that a sample of either side's files shows. With several keys only their combination would
+/// count, of which a sample of columns tells nothing.
+fn frequent(join: &Join, keys: &[JoinKey]) -> Vec<HotKey> {
+    let ([(left, right)], [key]) = (join.on.as_slice(), keys) else { return Vec::new() };
+    let mut points = optimizer::frequent_keys(&join.left, left);
+    for point in optimizer::frequent_keys(&join.right, right) {
+        if !points.contains(&point) {
+            points.push(point);
+        }
+    }
+    let hot = |value| HotKey { values: vec![value], evidence: Evidence::Inferred };
+    points.into_iter().filter_map(|point| point.value(key.left.data_type())).map(hot).collect()
 }
 
 fn kind_of(join_type: JoinType) -> JoinKind {

@@ -154,6 +154,11 @@ impl Side {
         Ok(LogicalPlanBuilder::from(self.plan.clone()).aggregate(self.keys.clone(), calls)?.build()?)
     }
 
+    /// Whether its grouping would be by no more than the join's keys.
+    pub(super) fn is_grouped_by(&self, join_keys: usize) -> bool {
+        self.keys.len() <= join_keys
+    }
+
     /// Settles which form it has.
     pub(super) fn build(&mut self, group: bool) -> Result<()> {
         if group {

@@ -3,10 +3,12 @@
 //! - `buckets`: from names and the declaration, or inferred from names and a sample.
 //! - `order`: from footers and the declaration, or inferred from zones and a sample.
 //! - `zones`: the table's row groups as units that ranges of a column are cut from.
+//! - `frequency`: values with many rows, from a sample.
 //! - `facts`: all of it as `SHOW LAYOUT` prints it.
 
 mod buckets;
 mod facts;
+mod frequency;
 mod order;
 #[cfg(test)]
 mod tests;
@@ -29,11 +31,14 @@ pub(super) struct Found {
     buckets: OnceLock<BucketState>,
     /// Per column of the table: whether a sample was in ascending order.
     ascending: Vec<OnceLock<bool>>,
+    /// Per column of the table: a sample of its values; none where it cannot be had.
+    samples: Vec<OnceLock<Option<frequency::Sample>>>,
 }
 
 impl Found {
     pub(super) fn new(columns: usize) -> Self {
-        Self { buckets: OnceLock::new(), ascending: (0..columns).map(|_| OnceLock::new()).collect() }
+        let ascending = (0..columns).map(|_| OnceLock::new()).collect();
+        Self { buckets: OnceLock::new(), ascending, samples: (0..columns).map(|_| OnceLock::new()).collect() }
     }
 }
 
