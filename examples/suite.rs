@@ -8,7 +8,8 @@
 //! one JSON object a query: best wall seconds of `--runs`, the CPU seconds of that run, the median of
 //! their wall seconds, rows. `--explain` times EXPLAIN of each, which is planning it and nothing else. With
 //! `--serve` it reads paths of SQL files from standard input instead and answers each with one
-//! line; that is how `benches/compare/run.py` alternates engines.
+//! line; that is how `benches/compare/run.py` alternates engines. A tab and a path behind it asks for
+//! the answer as CSV, a tab and `-` for the rows to be let go as they come.
 //!
 //! Options: `--data DIR  --queries DIR  --runs N  --only q01,q02  --answers DIR (writes CSV)
 //! --threads N  --memory-limit BYTES  --set NAME=VALUE  --explain  --serve`
@@ -41,12 +42,16 @@ struct Args {
     serve: bool,
 }
 
-/// One run of one query.
+/// One run of one query. No batches are kept of rows that were let go.
 struct Run {
     wall_s: f64,
     cpu_s: f64,
+    rows: usize,
     batches: Vec<RecordBatch>,
 }
+
+/// In place of a path: rows are counted and let go as they come.
+const DISCARD: &str = "-";
 
 fn main() -> Result<()> {
     let args = parse(std::env::args().skip(1))?;
@@ -54,7 +59,6 @@ fn main() -> Result<()> {
     if args.serve {
         for line in std::io::stdin().lock().lines() {
             let line = line?;
-            // A second, tab-separated path asks for the answer as CSV.
             let (query, answer) = line.split_once('\t').map_or((line.as_str(), None), |(query, answer)| (query, Some(answer)));
             report(&engine, &args, Path::new(query), answer.map(PathBuf::from));
         }
@@ -124,15 +128,18 @@ fn engine(args: &Args) -> Result<Engine> {
     for entry in std::fs::read_dir(&args.data)? {
         let path = entry?.path();
         // A folder is a table when Parquet files lie in it; others (query texts) are passed over.
-        let table = match path.is_dir() {
-            true => std::fs::read_dir(&path)?.flatten().any(|file| file.path().extension().is_some_and(|end| end == "parquet")),
-            false => path.extension().is_some_and(|end| end == "parquet"),
-        };
-        if table {
+        if holds_parquet(&path) {
             engine.register_path(&stem(&path), &path.to_string_lossy())?;
         }
     }
     Ok(engine)
+}
+
+fn holds_parquet(path: &Path) -> bool {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().any(|entry| holds_parquet(&entry.path())),
+        Err(_) => path.extension().is_some_and(|end| end == "parquet"),
+    }
 }
 
 fn queries(args: &Args) -> Result<Vec<PathBuf>> {
@@ -147,9 +154,11 @@ fn queries(args: &Args) -> Result<Vec<PathBuf>> {
 
 /// Runs one query `--runs` times (once when serving) and prints the best; its wall and CPU seconds.
 fn report(engine: &Engine, args: &Args, path: &Path, answer: Option<PathBuf>) -> Option<(f64, f64)> {
+    let discard = answer.as_deref() == Some(Path::new(DISCARD));
+    let answer = answer.filter(|_| !discard);
     let mut walls = Vec::new();
     let best = (0..if args.serve { 1 } else { args.runs }).try_fold(None::<Run>, |best, _| {
-        let run = once(engine, path, args.explain)?;
+        let run = once(engine, path, args.explain, discard)?;
         walls.push(run.wall_s);
         Ok::<_, Box<dyn Error>>(Some(best.filter(|best| best.wall_s <= run.wall_s).unwrap_or(run)))
     });
@@ -161,8 +170,7 @@ fn report(engine: &Engine, args: &Args, path: &Path, answer: Option<PathBuf>) ->
     });
     let name = stem(path);
     let result = match written {
-        Ok(Some(Run { wall_s, cpu_s, batches })) => {
-            let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        Ok(Some(Run { wall_s, cpu_s, rows, .. })) => {
             let peak = usage().1;
             walls.sort_by(f64::total_cmp);
             let median_s = walls[walls.len() / 2];
@@ -183,16 +191,22 @@ fn report(engine: &Engine, args: &Args, path: &Path, answer: Option<PathBuf>) ->
     result
 }
 
-fn once(engine: &Engine, path: &Path, explain: bool) -> Result<Run> {
+fn once(engine: &Engine, path: &Path, explain: bool, discard: bool) -> Result<Run> {
     let sql = if explain { "EXPLAIN " } else { "" }.to_string() + &std::fs::read_to_string(path)?;
     let (cpu, start) = (usage().0, Instant::now());
-    let mut batches = Vec::new();
+    let (mut rows, mut batches) = (0, Vec::new());
     for outcome in engine.session().execute(&sql) {
-        if let OutcomeKind::Rows(stream) = outcome?.kind {
-            batches = stream.collect_batches()?;
+        let OutcomeKind::Rows(stream) = outcome?.kind else { continue };
+        (rows, batches) = (0, Vec::new());
+        for batch in stream {
+            let batch = batch?;
+            rows += batch.num_rows();
+            if !discard {
+                batches.push(batch);
+            }
         }
     }
-    Ok(Run { wall_s: start.elapsed().as_secs_f64(), cpu_s: usage().0 - cpu, batches })
+    Ok(Run { wall_s: start.elapsed().as_secs_f64(), cpu_s: usage().0 - cpu, rows, batches })
 }
 
 fn write_answer(run: &Run, path: &Path) -> Result<()> {

@@ -3,13 +3,16 @@
 
 Reads `QUERY_FILE` or `QUERY_FILE<tab>ANSWER_FILE` lines, runs the query once, answers with one
 line of JSON: wall_s, cpu_s, rows, peak_mib, or error. THREADS says how many threads to use.
-An answer file is CSV with NULL as NULL.
+An answer file is CSV with NULL as NULL; with `-` for its name rows are let go as they come, where the
+engine has a way to (DuckDB, Polars). Tables are the Parquet files of DATA_DIR, and the directories of
+them (DuckDB, Polars), Hive's directories included.
 """
 import csv, glob, json, os, resource, sys, time
 
 name, data = sys.argv[1], os.path.abspath(sys.argv[2])
 threads = int(os.environ.get("THREADS", "2"))
 files = {os.path.basename(p)[:-8]: p for p in sorted(glob.glob(f"{data}/*.parquet"))}
+folders = {os.path.basename(p[:-1]): p + "**/*.parquet" for p in sorted(glob.glob(f"{data}/*/"))}
 
 
 def duckdb_runner():
@@ -19,7 +22,16 @@ def duckdb_runner():
     con.execute(f"set threads={threads}")
     for table, path in files.items():
         con.execute(f"create view {table} as select * from read_parquet('{path}')")
-    return lambda sql: con.sql(sql).to_arrow_table()
+    for table, path in folders.items():
+        hive = "=" in os.path.relpath(glob.glob(path, recursive=True)[0], data)
+        con.execute(f"create view {table} as select * from read_parquet('{path}', hive_partitioning={hive})")
+
+    def run(sql, discard):
+        if not discard:
+            return con.sql(sql).to_arrow_table()
+        return sum(batch.num_rows for batch in con.sql(sql).to_arrow_reader(8192))
+
+    return run
 
 
 def datafusion_runner():
@@ -30,7 +42,7 @@ def datafusion_runner():
     for table, path in files.items():
         con.register_parquet(table, path)
 
-    def run(sql):
+    def run(sql, discard):
         for statement in (s for s in sql.split(";") if s.strip()):
             frame = con.sql(statement)
             batches = frame.collect()
@@ -46,7 +58,17 @@ def polars_runner():
     con = polars.SQLContext()
     for table, path in files.items():
         con.register(table, polars.scan_parquet(path))
-    return lambda sql: con.execute(sql.strip().rstrip(";")).collect(engine="streaming").to_arrow()
+    for table, path in folders.items():
+        hive = "=" in os.path.relpath(glob.glob(path, recursive=True)[0], data)
+        con.register(table, polars.scan_parquet(path, hive_partitioning=hive))
+
+    def run(sql, discard):
+        frame = con.execute(sql.strip().rstrip(";"))
+        if not discard:
+            return frame.collect(engine="streaming").to_arrow()
+        return sum(batch.height for batch in frame.collect_batches(engine="streaming"))
+
+    return run
 
 
 def chdb_runner():
@@ -60,7 +82,7 @@ def chdb_runner():
     con.query("use d")
     settings = f" settings max_threads={threads}, join_use_nulls=1, schema_inference_make_columns_nullable=0"
 
-    def run(sql):
+    def run(sql, discard):
         answer = con.query(sql.strip().rstrip(";") + settings, "ArrowStream").bytes()
         return pa.ipc.open_stream(answer).read_all()
 
@@ -81,11 +103,12 @@ for line in sys.stdin:
     try:
         sql = open(query).read()
         cpu0, wall0 = cpu(), time.perf_counter()
-        table = run(sql)
+        table = run(sql, answer == "-")
         wall, used = time.perf_counter() - wall0, cpu() - cpu0
-        reply = {"wall_s": round(wall, 4), "cpu_s": round(used, 4), "rows": table.num_rows,
+        rows = table if isinstance(table, int) else table.num_rows
+        reply = {"wall_s": round(wall, 4), "cpu_s": round(used, 4), "rows": rows,
                  "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
-        if answer:
+        if answer not in ("", "-"):
             with open(answer, "w", newline="") as f:
                 writer = csv.writer(f)
                 writer.writerow(table.column_names)

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Measures the choice of join strategies over layouts of the same rows.
+
+Usage: run.py FOLDER [--cells 40] [--seed 7] [--runs 3] [--peers PYTHON] [--suite target/release/examples/suite]
+              [--only heap/small/uniform/inner/aggregate] [--json FILE] [--threads N]
+
+The grid is {layouts} x {sizes} x {skews} of data.py x {inner, left, full, semi, anti} x {emit, aggregate};
+`--cells` of it are drawn by the seed, such that every value of every dimension comes up alike. For each
+cell the files are made in FOLDER (and removed again), then skep with every strategy forced and with
+`auto`, DuckDB and Polars take turns for `--runs` rounds; medians of CPU seconds count.
+
+* regret: `auto` over the best forced strategy, in cells in which that takes at least 200 ms.
+* rivals: `auto`, and each forced strategy, over the better of DuckDB and Polars.
+
+PYTHON is an interpreter with numpy, pyarrow, duckdb and polars (benches/compare/setup.sh makes one).
+"""
+import argparse, importlib.util, itertools, json, os, random, shutil, statistics, subprocess, sys, tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+spec = importlib.util.spec_from_file_location("compare", f"{ROOT}/benches/compare/run.py")
+compare = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(compare)
+
+LAYOUTS = ["heap", "key", "zones", "buckets", "sorted_buckets", "hive", "false"]
+SIZES = ["small", "medium", "large"]
+SKEWS = ["uniform", "zipf0.5", "zipf1", "zipf1.5", "hot", "both"]
+KINDS = {"inner": "JOIN", "left": "LEFT JOIN", "full": "FULL JOIN", "semi": "SEMI JOIN", "anti": "ANTI JOIN"}
+OUTPUTS = ["emit", "aggregate"]
+STRATEGIES = ["broadcast_hash", "partitioned_hash", "sort_merge", "skew_aware"]
+RIVALS = ["duckdb", "polars"]
+CELL_S_MIN = 0.2
+
+
+def sample(cells, seed):
+    """Draws cells; each dimension goes round its shuffled values, so that all come up alike."""
+    chance = random.Random(seed)
+    dimensions = [LAYOUTS, SIZES, SKEWS, list(KINDS), OUTPUTS]
+    decks = [[] for _ in dimensions]
+    drawn = []
+    while len(drawn) < min(cells, len(list(itertools.product(*dimensions)))):
+        for deck, values in zip(decks, dimensions):
+            if not deck:
+                deck.extend(chance.sample(values, len(values)))
+        cell = tuple(deck.pop() for deck in decks)
+        if cell not in drawn:
+            drawn.append(cell)
+    # Cells of the same files stand side by side.
+    return sorted(drawn)
+
+
+def sql(layout, kind, output, skep):
+    """One query; SEMI and ANTI are spelled Spark's way for skep."""
+    word = KINDS[kind] if not skep or kind not in ("semi", "anti") else "LEFT " + KINDS[kind]
+    joined = f"FROM facts f {word} dims d ON f.k = d.k" + (" AND f.p = d.p" if layout == "hive" else "")
+    right = kind not in ("semi", "anti")
+    if output == "emit":
+        return f"SELECT f.k, f.v{', d.x' if right else ''} {joined}"
+    return f"SELECT count(*) AS n, sum(f.v) AS s{', sum(d.x) AS t' if right else ''} {joined}"
+
+
+def measure(args, data, cell):
+    """Medians of CPU seconds by engine or strategy, or the error's text."""
+    layout, size, skew, kind, output = cell
+    serve = [args.suite, "--serve", "--data", data, "--threads", str(args.threads)]
+    commands = {"skep": serve, **{r: [args.peers, f"{ROOT}/benches/compare/peer.py", r, data] for r in RIVALS}}
+    engines = {name: compare.Engine(name, command, args.threads, args.timeout) for name, command in commands.items()}
+    runs = {name: [] for name in ["auto"] + STRATEGIES + RIVALS}
+    rows = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in runs:
+            text = sql(layout, kind, output, name not in RIVALS)
+            with open(f"{scratch}/{name}.sql", "w") as f:
+                f.write(text if name in RIVALS else f"SET skep.join.strategy = {name}; {text}")
+        for _ in range(args.runs):
+            for name, found in runs.items():
+                engine = engines[name if name in RIVALS else "skep"]
+                reply = engine.ask(f"{scratch}/{name}.sql" + ("\t-" if output == "emit" else ""))
+                if "error" in reply:
+                    runs[name] = reply["error"]
+                    continue
+                if not isinstance(found, str):
+                    found.append(reply["cpu_s"])
+                    rows[name] = reply["rows"]
+    for engine in engines.values():
+        engine.close()
+    if len(set(rows.values())) > 1:
+        raise SystemExit(f"{'/'.join(cell)}: answers differ in rows: {rows}")
+    return {name: statistics.median(found) if isinstance(found, list) and found else found for name, found in runs.items()}
+
+
+def report(results):
+    """Prints both tables and the share of cells within the bounds."""
+    print("\ncell                                          " + "".join(f"{n[:10]:>11}" for n in ["auto"] + STRATEGIES + RIVALS)
+          + "     regret   of rival")
+    regrets, shares = [], []
+    number = lambda found: f"{found:11.3f}" if isinstance(found, float) else f"{'-':>11}"
+    for cell, found in results.items():
+        forced = [found[s] for s in STRATEGIES if isinstance(found[s], float)]
+        rivals = [found[r] for r in RIVALS if isinstance(found[r], float)]
+        regret = found["auto"] / min(forced) if forced and isinstance(found["auto"], float) else None
+        share = found["auto"] / min(rivals) if rivals and isinstance(found["auto"], float) else None
+        counted = regret is not None and min(forced) >= CELL_S_MIN
+        regrets += [regret] if counted else []
+        shares += [share] if share is not None else []
+        mark = f"{regret:10.2f}" + (" " if counted else "*") if regret else f"{'-':>11}"
+        print(f"{cell:46}" + "".join(number(found[n]) for n in ["auto"] + STRATEGIES + RIVALS)
+              + mark + (f"{share:10.2f}" if share else ""))
+    if regrets:
+        regrets.sort()
+        within = lambda most: 100 * sum(r <= most for r in regrets) / len(regrets)
+        print(f"\nregret over {len(regrets)} cells of at least {CELL_S_MIN * 1000:.0f} ms: median {statistics.median(regrets):.2f}, "
+              f"largest {regrets[-1]:.2f}; at most 1.1 in {within(1.1):.0f}%, at most 1.5 in {within(1.5):.0f}%")
+    if shares:
+        print(f"auto over the better rival: median {statistics.median(shares):.2f}, largest {max(shares):.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--cells", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--peers", default=sys.executable)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--timeout", type=float, default=120)
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--sizes", default="")
+    parser.add_argument("--json")
+    target = os.path.join(ROOT, os.environ.get("CARGO_TARGET_DIR", "target"))
+    parser.add_argument("--suite", default=f"{target}/release/examples/suite")
+    args = parser.parse_args()
+    cells = [tuple(cell.split("/")) for cell in args.only] or sample(args.cells, args.seed)
+    cells = [cell for cell in cells if not args.sizes or cell[1] in args.sizes.split(",")]
+    results = {}
+    for files, group in itertools.groupby(cells, key=lambda cell: cell[:3]):
+        data = os.path.join(os.path.abspath(args.folder), "-".join(files))
+        subprocess.run([args.peers, f"{HERE}/data.py", data, *files], check=True)
+        try:
+            for cell in group:
+                results["/".join(cell)] = measure(args, data, cell)
+                print("/".join(cell), json.dumps(results["/".join(cell)]), flush=True)
+        finally:
+            shutil.rmtree(data)
+        if args.json:
+            with open(args.json, "w") as f:
+                json.dump(results, f, indent=1)
+    report(results)
+
+
+if __name__ == "__main__":
+    main()
