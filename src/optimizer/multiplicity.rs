@@ -154,7 +154,8 @@ fn rewrite(aggregate: &Aggregate, always: bool) -> Result<Option<LogicalPlan>> {
 /// cheapest.
 fn choose(join: &Join, left: &Side, right: &Side, may_left: bool, may_right: bool) -> Result<(bool, bool)> {
     let (left_rows, right_rows) = (estimate::rows(&join.left), estimate::rows(&join.right));
-    let pairs = estimate::rows(&LogicalPlan::Join(join.clone())) + hot::pairs(join);
+    // The average counts the pairs of frequent keys as well.
+    let pairs = estimate::rows(&LogicalPlan::Join(join.clone())).max(hot::pairs(join));
     if pairs < PAIRS_PER_ROW * left_rows.max(right_rows) {
         return Ok((false, false));
     }

@@ -1,8 +1,8 @@
 //! Pairs of keys that have many rows on both sides, which averages do not show.
 //!
 //! ```text
-//!   pairs = left rows x right rows / distinct keys          what statistics tell
-//!         + for each frequent key: its left rows x its right rows
+//!   by average     left rows x right rows / distinct keys             what statistics tell
+//!   frequent keys  sum of (left rows of a key) x (right rows of it)   the larger of the two counts
 //! ```
 //!
 //! Which keys are frequent, and how many rows they have on the other side, is looked up in a sample of
