@@ -7,6 +7,7 @@ use super::pages::chunk_range;
 use super::zones::{ColumnSummary, Zones};
 use super::{calendar, damaged};
 use crate::error::{Error, Result};
+use crate::format::retry::with_retries;
 use crate::format::source::{ByteSource, LocalFile};
 use ::bytes::Bytes;
 use ::parquet::arrow::parquet_to_arrow_schema;
@@ -94,7 +95,7 @@ impl Footer {
         if let Some(footer) = cache().get(&id) {
             return Ok((id, footer));
         }
-        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let file = with_retries(|| File::open(path)).map_err(|error| Error::io("open", path, error))?;
         let metadata = file.metadata().map_err(|error| Error::io("open", path, error))?;
         let id = FileId::from_metadata(&metadata);
         let source = LocalFile::new(path, file, id.bytes);
