@@ -2,4 +2,5 @@
 //! only [`parquet`] names.
 
 pub mod parquet;
+pub mod retry;
 pub mod source;

@@ -12,6 +12,7 @@
 //! Cost: one positioned read a merged range; a fresh buffer is zeroed once, a reused one never.
 //! No mapping of files: a file cut off while it is mapped would end the process.
 
+use super::retry::with_retries;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
 use parking_lot::Mutex;
@@ -63,7 +64,7 @@ impl LocalFile {
     /// Opens `path`, which is taken to be `bytes` long: a file that has become shorter gives errors
     /// when it is read.
     pub fn open(path: &Arc<Path>, bytes: u64) -> Result<Self> {
-        let file = File::open(path).map_err(|error| match error.kind() {
+        let file = with_retries(|| File::open(path)).map_err(|error| match error.kind() {
             // Its footer was read: whoever replaced the table has removed it since.
             std::io::ErrorKind::NotFound => {
                 Error::data("the file was removed while the query ran").in_file(&**path).with_hint("run the query again")
@@ -84,7 +85,8 @@ impl LocalFile {
         }
         let wanted = usize::try_from(range.end - range.start).map_err(|_| Error::data("a range larger than memory"))?;
         let mut buffer = Pooled::take(wanted);
-        self.file.read_exact_at(buffer.wanted(), range.start).map_err(|error| match error.kind() {
+        let read = with_retries(|| self.file.read_exact_at(buffer.wanted(), range.start));
+        read.map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => Error::data("the file was cut off while it was read").in_file(&*self.path),
             _ => Error::io("read", &self.path, error),
         })?;

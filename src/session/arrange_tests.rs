@@ -204,3 +204,53 @@ fn odd_partition_values_come_back_and_stay_below_the_table() {
     assert_eq!(names(&root), ["t"]);
     assert_eq!(names(&root.join("t")).len(), texts.len() + 2, "a directory a value, _SUCCESS and .skep.json");
 }
+
+#[test]
+fn several_inserts_read_their_source_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path(), &[]);
+    run(&engine, "CREATE TABLE a (k BIGINT); CREATE TABLE b (s STRING, n BIGINT)");
+    let inserts = "FROM lineitem l INSERT INTO a SELECT l.l_orderkey WHERE l_linenumber = 1 \
+                   INSERT INTO b SELECT l_shipmode, count(*) GROUP BY l_shipmode";
+    let (plan, _) = query(&engine, &format!("EXPLAIN {inserts}"));
+    let lines: Vec<&str> = plan.column(0).as_string_view().iter().flatten().collect();
+    let plan = lines.join("\n");
+    assert_eq!(
+        (plan.matches("Scan ").count(), plan.matches("Shared 1").count(), plan.matches("Write ").count()),
+        (1, 2, 2),
+        "{plan}"
+    );
+    // Of sixteen columns three are wanted.
+    assert!(!plan.contains("l_comment"), "{plan}");
+    run(&engine, inserts);
+    assert_eq!(count(&engine, "SELECT count(*) FROM a"), 15000);
+    assert_eq!(count(&engine, "SELECT sum(n) FROM b"), 60175);
+}
+
+#[test]
+fn counted_values_are_believed_while_files_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path(), &[]);
+    // Many row groups of the same values: footers alone cannot tell how many there are.
+    run(&engine, "CREATE TABLE t (k STRING)");
+    (0..4).for_each(|_| run(&engine, "INSERT INTO t SELECT l_comment FROM lineitem WHERE l_orderkey < 2000"));
+    let groups = |engine: &Engine| {
+        let (plan, _) = query(engine, "EXPLAIN SELECT k, count(*) FROM t GROUP BY k");
+        let line = plan.column(0).as_string_view().iter().flatten().find(|line| line.contains("group by")).unwrap().to_owned();
+        let rows = line.split("estimated ").nth(1).unwrap().split(" rows").next().unwrap().replace([' ', '\u{202f}', ','], "");
+        rows.parse::<f64>().unwrap()
+    };
+    run(&engine, "ANALYZE TABLE t COMPUTE STATISTICS FOR COLUMNS k");
+    let exact = count(&engine, "SELECT count(DISTINCT k) FROM t") as f64;
+    let counted = groups(&engine);
+    assert!((counted / exact - 1.0).abs() < 0.1, "{counted} groups are expected of {exact}");
+    let described = |engine: &Engine| {
+        let (rows, _) = query(engine, "DESCRIBE EXTENDED t");
+        let names = rows.column(0).as_string_view();
+        let at = (0..rows.num_rows()).find(|row| names.value(*row) == "Statistics").unwrap();
+        rows.column(1).as_string_view().value(at).to_owned()
+    };
+    assert!(described(&engine).ends_with("rows"), "{}", described(&engine));
+    run(&engine, "INSERT INTO t SELECT l_comment FROM lineitem");
+    assert!(described(&engine).ends_with("(files have changed since)"), "{}", described(&engine));
+}

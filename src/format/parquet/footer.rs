@@ -7,6 +7,7 @@ use super::pages::chunk_range;
 use super::zones::{ColumnSummary, Zones};
 use super::{calendar, damaged};
 use crate::error::{Error, Result};
+use crate::format::retry::with_retries;
 use crate::format::source::{ByteSource, LocalFile};
 use ::bytes::Bytes;
 use ::parquet::file::metadata::{
@@ -129,7 +130,7 @@ impl Footer {
 
     /// Reads the footer of the file at `path`, whatever is known of it; also returns its bytes.
     pub(super) fn read_file(path: &Path) -> Result<(FileId, Arc<Footer>, Bytes)> {
-        let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let file = with_retries(|| File::open(path)).map_err(|error| Error::io("open", path, error))?;
         let metadata = file.metadata().map_err(|error| Error::io("open", path, error))?;
         let id = FileId::from_metadata(&metadata);
         let source = LocalFile::new(path, file, id.bytes);
