@@ -5,6 +5,7 @@ use super::ddl::Ddl;
 use super::declaration::declaration;
 use super::guard;
 use super::parse::{Command, ExplainMode, Parsed};
+use super::prepared::Prepared;
 use super::source::At;
 use crate::error::{Error, Result};
 use crate::layout::Declaration;
@@ -31,6 +32,8 @@ pub enum Request {
     },
     /// Something about databases and tables of the warehouse.
     Ddl(Box<Ddl>),
+    /// A statement that runs, keeps or forgets another.
+    Prepared(Prepared),
     /// A name for files that exist.
     CreateExternalTable {
         /// Its name, in lower case.
@@ -99,6 +102,7 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
                 query.map_or(Ok(()), |query| guard::check(query, text))?;
                 return Ok(Request::Ddl(ddl.clone()));
             }
+            Command::Prepared(prepared) => return Ok(Request::Prepared(prepared.clone())),
             Command::Reset { name } => return Ok(Request::Reset { name: name.clone() }),
             Command::ShowLayout(name) => {
                 let (table, is_path) = table_or_path(name)?;
