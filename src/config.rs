@@ -151,6 +151,8 @@ pub struct Config {
     pub always_spill: bool,
     /// The session's time zone, an IANA name or an offset.
     pub time_zone: String,
+    /// Levels that a recursive query may have after its first.
+    pub recursion_levels_max: usize,
     /// The directory of databases and tables.
     pub warehouse: PathBuf,
     /// The database of names without one, in lower case.
@@ -285,6 +287,14 @@ pub const SETTINGS: &[Setting] = &[
         show: |config| config.time_zone.clone(),
     },
     Setting {
+        name: "skep.sql.recursion_levels_max",
+        values: "1 to 1000000000",
+        default: "100",
+        effect: "Levels that a recursive query may have after its first; more are an error.",
+        apply: |config, text| whole(text, 1, 1_000_000_000).map(|value| config.recursion_levels_max = value),
+        show: |config| config.recursion_levels_max.to_string(),
+    },
+    Setting {
         name: "skep.warehouse",
         values: "a directory",
         default: "$SKEP_WAREHOUSE, or warehouse",
@@ -350,6 +360,7 @@ impl Default for Config {
             constant_hash: false,
             always_spill: false,
             time_zone: "UTC".into(),
+            recursion_levels_max: 100,
             warehouse: default_warehouse(),
             database: "default".into(),
             partition_overwrite: PartitionOverwrite::default(),

@@ -18,6 +18,7 @@ mod multi;
 mod output;
 #[cfg(test)]
 mod output_tests;
+mod prepared;
 mod script;
 mod show;
 mod target;
@@ -37,6 +38,7 @@ use datafusion_expr::LogicalPlan;
 use parking_lot::Mutex;
 pub use script::{ScriptOptions, ScriptStep, StepState};
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,6 +48,8 @@ pub struct Session {
     engine: Engine,
     config: Arc<Mutex<Config>>,
     watch: Arc<Mutex<Option<Watch>>>,
+    /// Texts of prepared statements by name.
+    statements: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// Called with the handle of a query that runs inside of a statement.
@@ -82,7 +86,7 @@ pub enum OutcomeKind {
 
 impl Session {
     pub(crate) fn new(engine: Engine, config: Config) -> Self {
-        Self { engine, config: Arc::new(Mutex::new(config)), watch: Arc::default() }
+        Self { engine, config: Arc::new(Mutex::new(config)), watch: Arc::default(), statements: Arc::default() }
     }
 
     /// Runs the statements of `text`, one after another as the iterator is driven. A statement's
@@ -151,6 +155,11 @@ impl Session {
     }
 
     fn statement(&self, statement: Parsed, parameters: &Parameters, text: &str) -> Result<OutcomeKind> {
+        self.statement_at(statement, parameters, text, 0)
+    }
+
+    /// Runs a statement inside of `depth` others.
+    fn statement_at(&self, statement: Parsed, parameters: &Parameters, text: &str, depth: usize) -> Result<OutcomeKind> {
         let config = self.config();
         match sql::route(statement, text)? {
             Request::Query(query) => {
@@ -200,6 +209,7 @@ impl Session {
                 }
                 Ok(OutcomeKind::Done(format!("table {name} created")))
             }
+            Request::Prepared(prepared) => self.prepared(prepared, &config, depth),
             Request::Ddl(ddl) => self.ddl(*ddl, parameters, text, &config),
             Request::Set { name, value } => {
                 self.set(&name, &value)?;
@@ -306,6 +316,8 @@ impl Session {
             hints: planner::Hints::new(bound.hints, bound.warnings),
             memory_limit: config.memory_limit_bytes,
             threads: config.threads.min(self.engine.scheduler().threads()),
+            recursion_levels_max: config.recursion_levels_max,
+            work: Vec::new(),
         };
         let physical = sql::on_large_stack(|| planner::plan(&logical, &options))?;
         let fields = physical.schema().fields().iter().zip(&bound.names);

@@ -63,6 +63,36 @@ pub fn functions() -> Vec<Arc<AggregateUDF>> {
     functions
 }
 
+/// What ORDER BY inside an aggregate's parentheses does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ordering {
+    /// It decides the result.
+    Decides,
+    /// The result is the same in any order.
+    Indifferent,
+}
+
+/// What ORDER BY does inside a function; None where it is not supported.
+pub fn ordering(function: &str) -> Option<Ordering> {
+    match function {
+        "collect_list" | "first_value" | "last_value" | "any_value" => Some(Ordering::Decides),
+        "sum"
+        | "count"
+        | "avg"
+        | "min"
+        | "max"
+        | "count_if"
+        | "bool_and"
+        | "bool_or"
+        | "median"
+        | "bit_and"
+        | "bit_or"
+        | "bit_xor"
+        | "approx_count_distinct" => Some(Ordering::Indifferent),
+        _ => None,
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Sum,

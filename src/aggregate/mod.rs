@@ -20,6 +20,7 @@ mod keys;
 mod local;
 mod node;
 mod parts;
+mod single_value;
 mod spec;
 mod table;
 #[cfg(test)]
@@ -28,8 +29,9 @@ mod value_functions;
 
 pub use choose::{AggregateRequest, Choice, Strategy, Verdict, choose};
 pub use fold::fold;
-pub use functions::functions;
+pub use functions::{Ordering, functions, ordering};
 pub use node::AggregateNode;
+pub use single_value::single_value;
 
 use crate::expr::ExprRef;
 use arrow::datatypes::FieldRef;

@@ -89,6 +89,12 @@ impl Spec {
             "sum" => Function::Sum,
             "min" => Function::Min,
             "max" => Function::Max,
+            "collect_list" if !call.order.is_empty() => {
+                let (function, gathered, call) = value_functions::ordered_list(call)?;
+                let slot = self.slot(function, &call, output)?;
+                self.slots[slot].gathered = Some(Arc::new(gathered));
+                return Ok(Outcome::Slot(slot));
+            }
             "collect_list" => Function::CollectList,
             "collect_set" => Function::CollectSet,
             "count_if" => {

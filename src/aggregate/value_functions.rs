@@ -185,6 +185,14 @@ pub(super) fn break_down(call: &AggregateCall) -> Result<Option<(Function, Optio
             let flag = matches!(constant(1)?, Some(ScalarValue::Boolean(Some(true))));
             reduced.arguments.truncate(1);
             let ignore_nulls = flag || call.ignore_nulls;
+            if !call.order.is_empty() {
+                if ignore_nulls {
+                    return Err(Error::unsupported(format!("ORDER BY with IGNORE NULLS in {}", call.function.name())));
+                }
+                reduced.arguments.push(Arc::new(OrderKey(call.order.clone())));
+                let choice = if *kind == Kind::Last { Choice::MaxBy } else { Choice::MinBy };
+                return Ok(Some((Function::Chosen(choice), None, reduced)));
+            }
             Function::Chosen(if *kind == Kind::Last { Choice::Last(ignore_nulls) } else { Choice::First(ignore_nulls) })
         }
         Kind::MaxBy => Function::Chosen(Choice::MaxBy),
@@ -235,12 +243,19 @@ pub(super) fn break_down(call: &AggregateCall) -> Result<Option<(Function, Optio
             }
             reduced.arguments = vec![value.clone()];
             if let Some(order) = ordered {
-                reduced.arguments.push(Arc::new(OrderKey(order.clone())));
+                reduced.arguments.push(Arc::new(OrderKey(vec![order.clone()])));
             }
             return Ok(Some((Function::Gather, Some(Gathered::Text { delimiter }), reduced)));
         }
     };
     Ok(Some((function, None, reduced)))
+}
+
+/// A `collect_list` in an order: its values are gathered with their keys.
+pub(super) fn ordered_list(call: &AggregateCall) -> Result<(Function, Gathered, AggregateCall)> {
+    let mut reduced = call.clone();
+    reduced.arguments.push(Arc::new(OrderKey(call.order.clone())));
+    Ok((Function::Gather, Gathered::List, reduced))
 }
 
 /// The value of an argument that must not depend on rows.
@@ -274,15 +289,17 @@ fn fractions(value: Option<ScalarValue>, call: &AggregateCall) -> Result<(Vec<f6
 
 /// A key as bytes that compare as it does; never NULL.
 #[derive(Debug)]
-struct OrderKey(CallOrder);
+struct OrderKey(Vec<CallOrder>);
 
 impl VectorExpr for OrderKey {
     fn evaluate(&self, chunk: &Chunk) -> Result<Column> {
-        let CallOrder { expr, descending, nulls_first } = &self.0;
-        let options = SortOptions { descending: *descending, nulls_first: *nulls_first };
-        let field = SortField::new_with_options(storage_type(expr.data_type()), options);
-        let keys = expr.evaluate(chunk)?.stored(expr.data_type())?;
-        let rows = RowConverter::new(vec![field])?.convert_columns(&[keys])?;
+        let (mut fields, mut keys) = (Vec::with_capacity(self.0.len()), Vec::with_capacity(self.0.len()));
+        for CallOrder { expr, descending, nulls_first } in &self.0 {
+            let options = SortOptions { descending: *descending, nulls_first: *nulls_first };
+            fields.push(SortField::new_with_options(storage_type(expr.data_type()), options));
+            keys.push(expr.evaluate(chunk)?.stored(expr.data_type())?);
+        }
+        let rows = RowConverter::new(fields)?.convert_columns(&keys)?;
         let bytes: ArrayRef = Arc::new(BinaryViewArray::from_iter_values(rows.iter()));
         Ok(Column::Flat(bytes))
     }
@@ -296,14 +313,14 @@ impl VectorExpr for OrderKey {
     }
 
     fn is_fallible(&self) -> bool {
-        self.0.expr.is_fallible()
+        self.0.iter().any(|key| key.expr.is_fallible())
     }
 
     fn collect_columns(&self, columns: &mut Vec<usize>) {
-        self.0.expr.collect_columns(columns);
+        self.0.iter().for_each(|key| key.expr.collect_columns(columns));
     }
 
     fn describe(&self) -> String {
-        self.0.expr.describe()
+        self.0.iter().map(|key| key.expr.describe()).collect::<Vec<_>>().join(", ")
     }
 }

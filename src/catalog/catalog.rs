@@ -1,6 +1,7 @@
 //! Names of a session: tables and views of its own, those of the warehouse, tables that are files.
 
 use super::files::partition_directories;
+use super::information::{self, INFORMATION_SCHEMA};
 use super::warehouse::{DEFAULT_DATABASE, TableMeta, Warehouse, parse_type};
 use super::{FileTable, Table};
 use crate::config::Config;
@@ -128,6 +129,9 @@ impl Catalog {
         if self.is_own(database, name) {
             return Ok(true);
         }
+        if database == Some(INFORMATION_SCHEMA) {
+            return Ok(information::has(name));
+        }
         Ok(self.meta(config, database.unwrap_or(&config.database), name)?.is_some())
     }
 
@@ -142,6 +146,9 @@ impl Catalog {
                 Entry::Table(table) => Found::Table(table),
                 Entry::View(view) => Found::View(view),
             }));
+        }
+        if database == Some(INFORMATION_SCHEMA) {
+            return Ok(information::table(self, config, name)?.map(Found::Table));
         }
         let database = database.unwrap_or(&config.database).to_lowercase();
         let Some(meta) = self.meta(config, &database, name)? else { return Ok(None) };

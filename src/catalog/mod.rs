@@ -3,8 +3,11 @@
 #[expect(clippy::module_inception, reason = "the file is named after the one struct in it")]
 mod catalog;
 mod files;
+mod information;
 mod memory;
+mod range;
 mod warehouse;
+mod work_table;
 
 pub use catalog::{Catalog, Found, OpenFile, Settle, View, footer_store, partitions, types};
 pub use files::{
@@ -12,12 +15,14 @@ pub use files::{
     escape_partition, unescape_partition,
 };
 pub use memory::MemoryTable;
+pub use range::RangeTable;
 pub(crate) use warehouse::same_type;
 pub use warehouse::{
     BUCKETING_VERSION, BucketMeta, ColumnMeta, ColumnStatisticsMeta, DEFAULT_DATABASE, DatabaseMeta, META, MadeFrom,
     PartitionStatisticsMeta, SORTED_BY, SortedMeta, TableMeta, TableStatisticsMeta, ViewMeta, Warehouse, fingerprint,
     fingerprint_of, parse_sorted_by, parse_type, type_name,
 };
+pub use work_table::WorkTable;
 
 use crate::layout::ColumnStatistics;
 use arrow::datatypes::SchemaRef;

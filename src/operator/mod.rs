@@ -2,8 +2,11 @@
 
 mod expand;
 mod filter;
+mod generate;
 mod limit;
 mod project;
+mod range;
+mod recursive;
 mod row_wise;
 pub mod scan;
 mod shared;
@@ -15,8 +18,11 @@ mod window;
 
 pub use expand::{ExpandNode, GroupingSet};
 pub use filter::FilterNode;
+pub use generate::{GenerateNode, Generator};
 pub use limit::LimitNode;
 pub use project::ProjectNode;
+pub use range::RangeNode;
+pub use recursive::{Recursion, RecursiveNode, WorkNode, WorkRows};
 pub use shared::{SharedNode, SharedPlan};
 pub use sort::{DistributeNode, SortKey, SortNode, TopKFilter, in_order};
 pub use subquery::SubqueryNode;

@@ -105,14 +105,39 @@ impl PlanNode for SharedNode {
 
 /// The rows of a shared plan.
 #[derive(Debug)]
-struct Kept {
+pub(super) struct Kept {
     schema: SchemaRef,
     readers: AtomicUsize,
     segments: Mutex<Vec<Arc<Segment>>>,
     metrics: Arc<OperatorMetrics>,
 }
 
+impl Kept {
+    /// No rows of `schema` yet, for so many readers.
+    pub(super) fn new(schema: SchemaRef, readers: usize, metrics: &Arc<OperatorMetrics>) -> Arc<Self> {
+        let metrics = metrics.clone();
+        Arc::new(Self { schema, readers: AtomicUsize::new(readers), segments: Mutex::default(), metrics })
+    }
+
+    /// Rows in all segments that nobody has taken out.
+    pub(super) fn rows(&self) -> u64 {
+        self.segments.lock().iter().map(|segment| segment.count).sum()
+    }
+
+    /// A sink that keeps what it is given.
+    pub(super) fn sink(self: &Arc<Self>) -> Arc<dyn Sink> {
+        Arc::new(KeepSink(self.clone()))
+    }
+
+    /// One of the readers.
+    pub(super) fn source(self: &Arc<Self>) -> Arc<dyn Source> {
+        Arc::new(KeptSource { kept: self.clone(), next: AtomicUsize::new(0) })
+    }
+}
+
 struct Segment {
+    /// Rows.
+    count: u64,
     rows: Mutex<Rows>,
     schema: SchemaRef,
     spill: Arc<SpillDirectory>,
@@ -199,8 +224,10 @@ impl Keeping {
             return Ok(());
         }
         let fresh = task.query.memory.reserve(Some(self.kept.metrics.clone()));
+        let count = self.chunks.iter().map(|chunk| chunk.rows() as u64).sum();
         let rows = Rows::Memory(std::mem::take(&mut self.chunks), std::mem::replace(&mut self.held, fresh));
         let segment = Arc::new(Segment {
+            count,
             rows: Mutex::new(rows),
             schema: storage_schema(&self.kept.schema),
             spill: task.query.spill.clone(),

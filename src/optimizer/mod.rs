@@ -2,6 +2,9 @@
 //!
 //! ```text
 //!   bound plan
+//!     asof                ours: ASOF joins as windows
+//!     laterals            ours: tables in FROM that refer to tables before them
+//!     unnest              ours: all correlated subqueries, if what follows cannot do one of them
 //!     grouping            ours: grouping() and grouping_id()
 //!     date_distances      ours: a number of days in a frame over dates
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
@@ -29,21 +32,26 @@
 //!   one stays in a `Filter` above its scan; all others that a scan can take are in
 //!   `TableScan.filters`.
 
+mod asof;
 mod borrowed;
 mod coercion;
 mod constants;
 pub mod estimate;
+mod generate;
 mod grouping;
 mod join_order;
 mod multiplicity;
 pub mod subquery;
+mod unnest;
 mod windows;
 
+pub use asof::{ASOF_MATCH, asof_match};
+pub use generate::{Generate, GeneratorKind};
 pub use join_order::{EXACT_RELATIONS_MAX, join_order};
 pub use multiplicity::frequent_keys;
 
 use crate::config::Multiplicity;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use chrono::{DateTime, Utc};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -128,6 +136,35 @@ pub fn optimize(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalP
 }
 
 fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
+    let trace = |name: &str, plan: &LogicalPlan| {
+        if let Some(trace) = &options.trace {
+            trace(name, plan);
+        }
+    };
+    let plan = asof::resolve(plan)?;
+    let plan = unnest::laterals(plan)?;
+    trace("laterals", &plan);
+    let unnested = match unnest::has_subqueries(&plan) {
+        true => Some(plan.clone()),
+        false => None,
+    };
+    // The borrowed rules find cheap forms for plain subqueries; what they leave, ours unnest.
+    let refused = match (further_steps(plan, options), unnested) {
+        (Err(error), Some(plan)) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Sql | ErrorKind::Internal) => {
+            (error, plan)
+        }
+        (result, _) => return result,
+    };
+    let (error, plan) = refused;
+    let again = || {
+        let plan = unnest::all(subquery::null_aware_in(plan)?)?;
+        trace("unnest", &plan);
+        further_steps(plan, options)
+    };
+    again().map_err(|second| if second.kind() == ErrorKind::Unsupported { second } else { error })
+}
+
+fn further_steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
     let trace = |name: &str, plan: &LogicalPlan| {
         if let Some(trace) = &options.trace {
             trace(name, plan);

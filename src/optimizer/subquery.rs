@@ -48,6 +48,7 @@ type DataFusionResult<T> = datafusion_common::Result<T>;
 /// Rewrites every IN and NOT IN that the borrowed decorrelation would get wrong or leave.
 pub fn null_aware_in(plan: LogicalPlan) -> Result<LogicalPlan> {
     let names = AliasGenerator::new();
+    let plan = plan.transform_up_with_subqueries(always_there)?.data;
     // What stands in ON becomes a filter first.
     let plan = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Join(join) => projected::on_clause(join),
@@ -66,6 +67,28 @@ pub fn null_aware_in(plan: LogicalPlan) -> Result<LogicalPlan> {
         node => Ok(Transformed::no(node)),
     })?;
     Ok(rewritten.data)
+}
+
+/// EXISTS of a subquery that has a row whatever it reads: the borrowed rule would ask for rows that its
+/// aggregate reads.
+fn always_there(node: LogicalPlan) -> DataFusionResult<Transformed<LogicalPlan>> {
+    node.map_expressions(|expr| {
+        expr.transform_up(|expr| match expr {
+            Expr::Exists(Exists { ref subquery, negated }) if has_one_row(&subquery.subquery) => {
+                Ok(Transformed::yes(lit(!negated)))
+            }
+            expr => Ok(Transformed::no(expr)),
+        })
+    })
+}
+
+fn has_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => has_one_row(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => has_one_row(&alias.input),
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        _ => false,
+    }
 }
 
 /// Why `expr` cannot run, if it is a subquery that no rule turned into a join.
@@ -198,7 +221,7 @@ impl Parts {
 }
 
 /// `expr` over the outer query's rows, for use inside a subquery.
-fn outer(expr: &Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
+pub(super) fn outer(expr: &Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
     let outer = expr.clone().transform(|expr| match &expr {
         Expr::Column(column) => {
             let (_, field) = schema.qualified_field_from_column(column)?;
@@ -210,7 +233,7 @@ fn outer(expr: &Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
 }
 
 /// `EXISTS (SELECT .. FROM subquery WHERE predicate)`.
-fn exists(subquery: &Subquery, predicate: Expr, outer_x: &Expr, negated: bool) -> DataFusionResult<Expr> {
+pub(super) fn exists(subquery: &Subquery, predicate: Expr, outer_x: &Expr, negated: bool) -> DataFusionResult<Expr> {
     let plan = LogicalPlan::Filter(Filter::try_new(predicate, subquery.subquery.clone())?);
     let mut outer_ref_columns = subquery.outer_ref_columns.clone();
     for reference in utils::find_out_reference_exprs(outer_x) {
@@ -248,8 +271,13 @@ fn spelled_out(part: InSubquery, schema: &DFSchema, null_is: NullIs) -> DataFusi
     })
 }
 
+/// A correlated `x IN (subquery)` as EXISTS, with all three truth values.
+pub(super) fn as_exists(part: InSubquery, schema: &DFSchema) -> DataFusionResult<Expr> {
+    spelled_out(part, schema, NullIs::Itself)
+}
+
 /// `found`, which says whether an equal y exists, completed to the value of the whole IN.
-fn or_unknown(part: &InSubquery, found: Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
+pub(super) fn or_unknown(part: &InSubquery, found: Expr, schema: &DFSchema) -> DataFusionResult<Expr> {
     let parts = Parts::of(part, schema)?;
     match unknown(part, &parts)? {
         Some(unknown) => three_valued(found, unknown, part.negated),
@@ -281,7 +309,7 @@ fn three_valued(found: Expr, unknown: Expr, negated: bool) -> DataFusionResult<E
 }
 
 /// `(SELECT count(*) FROM subquery WHERE predicate) > 0`, for an uncorrelated subquery.
-fn any_row(subquery: &Subquery, predicate: Option<Expr>) -> DataFusionResult<Expr> {
+pub(super) fn any_row(subquery: &Subquery, predicate: Option<Expr>) -> DataFusionResult<Expr> {
     let mut rows = LogicalPlanBuilder::from(subquery.subquery.clone());
     if let Some(predicate) = predicate {
         rows = rows.filter(predicate)?;

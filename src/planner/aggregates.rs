@@ -2,7 +2,7 @@
 
 use super::filters::{Led, lead};
 use super::{Planner, schema_of};
-use crate::aggregate::{AggregateCall, AggregateNode, CallOrder};
+use crate::aggregate::{AggregateCall, AggregateNode, CallOrder, Ordering, ordering};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
 use crate::expr::{self, ExprRef};
@@ -34,9 +34,13 @@ impl<'a> Planner<'a> {
                 return Err(Error::unsupported(format!("the aggregate expression {call}")));
             };
             let AggregateFunctionParams { args, distinct, filter, order_by, null_treatment } = params;
-            if !order_by.is_empty() && !func.supports_within_group_clause() {
+            let ordering = match order_by.is_empty() || func.supports_within_group_clause() {
+                true => Some(Ordering::Decides),
+                false => ordering(func.name()),
+            };
+            let Some(ordering) = ordering else {
                 return Err(Error::unsupported(format!("ORDER BY inside {}", func.name())));
-            }
+            };
             if null_treatment.is_some() && !func.supports_null_handling_clause() {
                 return Err(Error::unsupported(format!("IGNORE or RESPECT NULLS in {}", func.name())));
             }
@@ -44,7 +48,10 @@ impl<'a> Planner<'a> {
                 let expr = expr::compile(&key.expr, below, &self.slots)?;
                 Ok(CallOrder { expr, descending: !key.asc, nulls_first: key.nulls_first })
             };
-            let order = order_by.iter().map(order).collect::<Result<_>>()?;
+            let order = match ordering {
+                Ordering::Decides => order_by.iter().map(order).collect::<Result<_>>()?,
+                Ordering::Indifferent => Vec::new(),
+            };
             let ignore_nulls = *null_treatment == Some(NullTreatment::IgnoreNulls);
             let arguments = args.iter().map(|argument| expr::compile(argument, below, &self.slots)).collect::<Result<_>>()?;
             let filter = filter.as_ref().map(|filter| expr::compile(filter, below, &self.slots)).transpose()?;
@@ -68,7 +75,7 @@ impl<'a> Planner<'a> {
         self.aggregated(below, groups, Vec::new(), schema_of(logical), self.rows_of(logical))
     }
 
-    fn aggregated(
+    pub(super) fn aggregated(
         &self,
         input: PlanRef,
         groups: Vec<expr::ExprRef>,

@@ -17,6 +17,7 @@ use super::Planner;
 use crate::join::RuntimeFilter;
 use crate::layout::ScanPredicate;
 use crate::operator::TopKFilter;
+use crate::optimizer::Generate;
 use datafusion_common::JoinType;
 use datafusion_expr::logical_plan::{Distinct, Sort};
 use datafusion_expr::{Expr, LogicalPlan};
@@ -63,6 +64,7 @@ fn descend(logical: &LogicalPlan, column: usize, child: usize, below_groups: boo
         LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Subquery(_) | LogicalPlan::Repartition(_) => {
             Some(column)
         }
+        LogicalPlan::Extension(_) => Generate::of(logical).filter(|generate| column < generate.width()).map(|_| column),
         LogicalPlan::Sort(sort) => sort.fetch.is_none().then_some(column),
         LogicalPlan::Distinct(Distinct::All(_)) if below_groups => Some(column),
         LogicalPlan::Aggregate(aggregate) if below_groups => column_of(aggregate.group_expr.get(column)?, logical),

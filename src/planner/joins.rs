@@ -9,8 +9,9 @@ use crate::join::{self, HotKey, JoinKey, JoinKind, JoinRequest};
 use crate::layout::Evidence;
 use crate::optimizer;
 use datafusion_common::{JoinType, NullEquality};
-use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::Join;
+use datafusion_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 
 impl<'a> Planner<'a> {
     pub(super) fn join(&self, join: &'a Join, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
@@ -40,7 +41,15 @@ impl<'a> Planner<'a> {
             }
         }
         let both = left_schema.join(right_schema)?;
-        let residual = join.filter.as_ref().map(|filter| expr::compile(filter, &both, &self.slots)).transpose()?;
+        let (equal, rest): (Vec<_>, Vec<_>) = match join.null_aware {
+            true => (Vec::new(), join.filter.iter().cloned().collect()),
+            false => split(join, join.filter.iter().cloned().flat_map(split_conjunction_owned))?,
+        };
+        for (left, right) in equal {
+            let left = expr::compile(&left, left_schema, &self.slots)?;
+            keys.push(JoinKey { left, right: expr::compile(&right, right_schema, &self.slots)?, null_equals: true });
+        }
+        let residual = conjunction(rest).map(|filter| expr::compile(&filter, &both, &self.slots)).transpose()?;
         let (asked, hot_keys) = self.options.hints.of(join);
         let mut request = JoinRequest {
             kind: kind_of(join.join_type),
@@ -82,6 +91,40 @@ fn frequent(join: &Join, keys: &[JoinKey]) -> Vec<HotKey> {
     }
     let hot = |value| HotKey { values: vec![value], evidence: Evidence::Inferred };
     points.into_iter().filter_map(|point| point.value(key.left.data_type())).map(hot).collect()
+}
+
+/// A left and a right expression that have to be equal.
+type Pair = (Expr, Expr);
+
+/// The `<=>` among conditions that compare an expression of one side with one of the other, which are
+/// keys, and all other conditions.
+fn split(join: &Join, conditions: impl Iterator<Item = Expr>) -> Result<(Vec<Pair>, Vec<Expr>)> {
+    let (mut keys, mut rest) = (Vec::new(), Vec::new());
+    let of = |expr: &Expr, side: &LogicalPlan| {
+        let columns = expr.column_refs();
+        !columns.is_empty() && columns.iter().all(|column| side.schema().has_column(column))
+    };
+    for condition in conditions {
+        if let Expr::BinaryExpr(BinaryExpr { left, op: Operator::IsNotDistinctFrom, right }) = &condition {
+            let pair = if of(left, &join.left) && of(right, &join.right) {
+                Some((left, right))
+            } else if of(right, &join.left) && of(left, &join.right) {
+                Some((right, left))
+            } else {
+                None
+            };
+            if let Some((l, r)) = pair
+                && l.get_type(join.left.schema())? == r.get_type(join.right.schema())?
+                && !l.is_volatile()
+                && !r.is_volatile()
+            {
+                keys.push((l.as_ref().clone(), r.as_ref().clone()));
+                continue;
+            }
+        }
+        rest.push(condition);
+    }
+    Ok((keys, rest))
 }
 
 fn kind_of(join_type: JoinType) -> JoinKind {

@@ -7,8 +7,10 @@
 
 mod aggregates;
 mod filters;
+mod generate;
 mod hints;
 mod joins;
+mod recursive;
 mod rows;
 mod scans;
 mod shared;
@@ -24,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::exec::PlanRef;
 use crate::expr::Slots;
 use crate::join::Strategy;
-use crate::operator::{LimitNode, SubqueryNode};
+use crate::operator::{LimitNode, SubqueryNode, WorkRows};
 use crate::optimizer::estimate::Estimator;
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::LogicalPlan;
@@ -47,6 +49,10 @@ pub struct PlanOptions {
     pub memory_limit: usize,
     /// Workers the query gets.
     pub threads: usize,
+    /// Levels of a recursive query after the first, at most.
+    pub recursion_levels_max: usize,
+    /// What recursive queries around read of themselves, by name, innermost last.
+    pub work: Vec<(String, WorkRows)>,
 }
 
 /// Turns an optimized logical plan into a physical one.
@@ -105,11 +111,11 @@ impl<'a> Planner<'a> {
             LogicalPlan::Window(window) => self.window(window, logical, led),
             LogicalPlan::Distinct(Distinct::On(_)) => Err(Error::unsupported("DISTINCT ON")),
             LogicalPlan::Unnest(_) => Err(Error::unsupported("unnesting of arrays")),
-            LogicalPlan::RecursiveQuery(_) => Err(Error::unsupported("a recursive query")),
+            LogicalPlan::RecursiveQuery(query) => self.recursive(query, logical),
+            LogicalPlan::Extension(_) => self.generate(logical, led),
             LogicalPlan::Statement(_)
             | LogicalPlan::Explain(_)
             | LogicalPlan::Analyze(_)
-            | LogicalPlan::Extension(_)
             | LogicalPlan::Dml(_)
             | LogicalPlan::Ddl(_)
             | LogicalPlan::Copy(_)

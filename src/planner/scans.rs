@@ -1,15 +1,15 @@
 //! Table scans.
 
-use super::Planner;
 use super::filters::Led;
 use super::source::SourceTable;
-use crate::catalog::{FileTable, MemoryTable, TableHandle};
+use super::{Planner, schema_of};
+use crate::catalog::{FileTable, MemoryTable, RangeTable, TableHandle};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
-use crate::expr;
+use crate::expr::{self, Predicate};
 use crate::layout::ScanPredicate;
-use crate::operator::LimitNode;
 use crate::operator::scan::{MemoryScanNode, ScanNode};
+use crate::operator::{FilterNode, LimitNode, ProjectNode, RangeNode};
 use datafusion_common::DFSchema;
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::TableScan;
@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 impl<'a> Planner<'a> {
     pub(super) fn table_scan(&self, scan: &'a TableScan, logical: &'a LogicalPlan, led: Vec<Led>) -> Result<PlanRef> {
+        if let Some(rows) = self.work_rows(scan, logical)? {
+            return Ok(rows);
+        }
         let handle = scan.source.downcast_ref::<TableHandle>();
         let table = &handle.ok_or_else(|| Error::internal(format!("table {} has a foreign source", scan.table_name)))?.0;
         let width = table.schema().fields().len();
@@ -42,6 +45,14 @@ impl<'a> Planner<'a> {
             Arc::new(ScanNode::new(files, projection, predicates, runtime, rows))
         } else if let Some(memory) = table.as_any().downcast_ref::<MemoryTable>() {
             Arc::new(MemoryScanNode::new(table.schema().clone(), memory.chunks().to_vec(), projection, predicates, rows))
+        } else if let Some(range) = table.as_any().downcast_ref::<RangeTable>() {
+            let (start, step, count) = range.numbers();
+            let mut node: PlanRef = Arc::new(RangeNode::new(table.schema().clone(), start, step, count));
+            let conjuncts: Vec<_> = scan.filters.iter().flat_map(split_conjunction).cloned().collect();
+            if !conjuncts.is_empty() {
+                node = Arc::new(FilterNode::new(node, Predicate::compile(&conjuncts, &whole, &self.slots)?, rows));
+            }
+            if projection.len() == width { node } else { Arc::new(ProjectNode::new(node, Vec::new(), schema_of(logical))) }
         } else {
             return Err(Error::internal(format!("no scan for table {}", scan.table_name)));
         };

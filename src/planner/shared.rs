@@ -70,7 +70,14 @@ impl SharedPlans {
 /// Whether running the node once and keeping its rows can pay. Scans, filters and projections
 /// alone are as cheap to run again.
 fn is_work(plan: &LogicalPlan) -> bool {
-    matches!(plan, LogicalPlan::Join(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_) | LogicalPlan::Window(_))
+    matches!(
+        plan,
+        LogicalPlan::Join(_)
+            | LogicalPlan::Aggregate(_)
+            | LogicalPlan::Distinct(_)
+            | LogicalPlan::Window(_)
+            | LogicalPlan::RecursiveQuery(_)
+    )
 }
 
 /// Counts the places of every part; parts within a part seen before are not counted again.

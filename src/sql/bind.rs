@@ -4,7 +4,7 @@
 use super::provider::{FunctionRegistry, Provider};
 use super::source::Source;
 use super::walk::walk;
-use super::{hints, names, problem, rewrite};
+use super::{desugar, hints, names, problem, rewrite};
 use crate::catalog::{Catalog, View};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -93,15 +93,18 @@ fn bind_at(
     depth: usize,
 ) -> Result<Bound> {
     let source = Source::new(text);
-    let mut rewritten = query.clone();
+    let provider = Provider::new(catalog, config, functions, depth);
+    let mut plain = query.clone();
+    desugar::desugar(&mut plain, &provider, &source)?;
+    let mut rewritten = plain.clone();
     let literals = rewrite::rewrite(&mut rewritten, catalog, config, functions, parameters, &source)?;
-    let provider = Provider::new(catalog, config, functions, literals, depth);
+    let provider = provider.with_literals(literals);
     // Tables first, so that what is wrong with one is said with the place of its name.
     open_tables(&rewritten, &provider)?;
     let statement = Statement::Query(Box::new(rewritten.clone()));
     let plan = SqlToRel::new(&provider).sql_statement_to_plan(statement);
     let plan = plan.map_err(|error| problem::explain(error, query))?;
-    let names = output_names(query, &rewritten, &plan, &provider, &source);
+    let names = output_names(&plain, &rewritten, &plan, &provider, &source);
     let mut found = hints::collect(query);
     let viewed = std::mem::take(&mut *provider.hinted.lock());
     found.hints.extend(viewed.hints);
@@ -145,7 +148,9 @@ fn output_names(query: &Query, rewritten: &Query, plan: &LogicalPlan, provider: 
     let mut names = Vec::with_capacity(fields.len());
     for (position, item) in select.projection.iter().enumerate() {
         if let Some(name) = names::item_name(item, source) {
-            names.push(name);
+            // Names that the user did not write are spelled as the tables do.
+            let unwritten = matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.span.start.line == 0);
+            names.push(if unwritten { spelled(&name) } else { name });
             continue;
         }
         // A wildcard ends where the next item begins; the last one leaves room for those behind it.

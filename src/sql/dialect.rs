@@ -112,6 +112,10 @@ impl Dialect for SkepDialect {
         true
     }
 
+    fn supports_from_first_select(&self) -> bool {
+        true
+    }
+
     fn require_interval_qualifier(&self) -> bool {
         SparkSqlDialect.require_interval_qualifier()
     }

@@ -3,9 +3,9 @@
 //! Structures of the syntax tree are taken apart without `..`, so that a field that a new parser
 //! brings is a compile error here and not a silence in an answer.
 
+use super::desugar;
 use super::dialect::SkepDialect;
 use super::names;
-use super::source::At;
 use super::walk::walk;
 use crate::error::{Error, Result};
 use sqlparser::ast::*;
@@ -72,8 +72,7 @@ impl Guard<'_> {
         self.refuse(settings.is_some(), "SETTINGS", "settings", from)?;
         self.refuse(format_clause.is_some(), "FORMAT", "format", from)?;
         self.refuse(!pipe_operators.is_empty(), "the pipe operator |>", "", from)?;
-        if let Some(With { with_token: _, recursive, cte_tables }) = with {
-            self.refuse(*recursive, "WITH RECURSIVE", "recursive", from)?;
+        if let Some(With { with_token: _, recursive: _, cte_tables }) = with {
             for Cte { alias, query, from: cte_from, materialized, closing_paren_token: _ } in cte_tables {
                 self.alias(Some(alias))?;
                 self.refuse(cte_from.is_some(), "FROM in a common table expression", "from", || query.span())?;
@@ -85,11 +84,9 @@ impl Guard<'_> {
             match kind {
                 OrderByKind::All(OrderByOptions { asc: _, nulls_first: _ }) => {
                     let wildcard = names::naming_select(query).is_none_or(|select| {
-                        let star =
-                            |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
-                        select.projection.iter().any(star)
+                        select.projection.iter().any(|item| matches!(item, SelectItem::QualifiedWildcard(..)))
                     });
-                    self.refuse(wildcard, "ORDER BY ALL over *", "order by all", from)?;
+                    self.refuse(wildcard, "ORDER BY ALL over t.*", "order by all", from)?;
                 }
                 OrderByKind::Expressions(exprs) => self.order_by(exprs)?,
             }
@@ -121,8 +118,6 @@ impl Guard<'_> {
                 let by_name =
                     matches!(set_quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName);
                 self.refuse(by_name, &format!("{op} BY NAME"), "by name", from)?;
-                let bag = *set_quantifier == SetQuantifier::All && *op != SetOperator::Union;
-                self.refuse(bag, &format!("{op} ALL"), &format!("{op} all"), from)?;
                 self.body(left)?;
                 self.body(right)
             }
@@ -157,14 +152,14 @@ impl Guard<'_> {
             exclude,
             into,
             from: tables,
-            lateral_views,
+            lateral_views: _, // made tables of by `desugar`, with all below
             prewhere,
             selection: _,
             connect_by,
             group_by,
-            cluster_by,
-            distribute_by,
-            sort_by,
+            cluster_by: _,
+            distribute_by: _,
+            sort_by: _,
             having: _,
             named_window,
             qualify: _,
@@ -172,7 +167,6 @@ impl Guard<'_> {
             value_table_mode,
             flavor,
         } = select;
-        self.merged_wildcard(tables, projection)?;
         let from = || if select_token.0.span.start.line > 0 { select_token.0.span } else { select.span() };
         if let Some(Distinct::On(_)) = distinct {
             self.refuse(true, "DISTINCT ON", "distinct on", from)?;
@@ -181,14 +175,10 @@ impl Guard<'_> {
         self.refuse(top.is_some(), "TOP", "top", from)?;
         self.refuse(exclude.is_some(), "EXCLUDE", "exclude", from)?;
         self.refuse(into.is_some(), "SELECT INTO", "into", from)?;
-        self.refuse(!lateral_views.is_empty(), "LATERAL VIEW", "lateral view", from)?;
         self.refuse(prewhere.is_some(), "PREWHERE", "prewhere", from)?;
         self.refuse(!connect_by.is_empty(), "CONNECT BY", "connect by", from)?;
-        self.refuse(!cluster_by.is_empty(), "CLUSTER BY", "cluster by", from)?;
-        self.refuse(!distribute_by.is_empty(), "DISTRIBUTE BY", "distribute by", from)?;
-        self.refuse(!sort_by.is_empty(), "SORT BY", "sort by", from)?;
         self.refuse(value_table_mode.is_some(), "SELECT AS STRUCT or AS VALUE", "as", from)?;
-        self.refuse(!matches!(flavor, SelectFlavor::Standard), "FROM before SELECT", "from", from)?;
+        self.refuse(matches!(flavor, SelectFlavor::FromFirstNoSelect), "FROM without SELECT", "from", from)?;
         for NamedWindowDefinition(_, window) in named_window {
             if let NamedWindowExpr::WindowSpec(window) = window {
                 self.window(window)?;
@@ -219,24 +209,12 @@ impl Guard<'_> {
         Ok(())
     }
 
-    /// `*` over LEFT JOIN .. USING is refused: the binder keeps the shared column of whichever table's
-    /// name sorts first, and the right one is NULL where nothing matches.
-    fn merged_wildcard(&self, tables: &[TableWithJoins], projection: &[SelectItem]) -> Result<()> {
-        let Some(wildcard) = projection.iter().find(|item| matches!(item, SelectItem::Wildcard(_))) else { return Ok(()) };
-        let merges = tables.iter().flat_map(|table| &table.joins).any(|join| match &join.join_operator {
-            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => merges_columns(constraint),
-            _ => false,
-        });
-        if !merges {
-            return Ok(());
-        }
-        let error = Error::unsupported("* over a LEFT JOIN with USING or NATURAL").at_span(wildcard.span());
-        Err(error.with_hint("name the columns, or write l.*, r.*"))
-    }
-
     fn select_item(&self, item: &SelectItem) -> Result<()> {
         match item {
             SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { expr: _, alias: _ } => Ok(()),
+            SelectItem::ExprWithAliases { expr: Expr::Function(function), aliases: _ } if desugar::is_generator(function) => {
+                Ok(())
+            }
             SelectItem::ExprWithAliases { expr: _, aliases } => {
                 let from = || aliases.first().map_or_else(Span::empty, |alias| alias.span);
                 self.refuse(true, "an alias of several columns", "", from)
@@ -274,16 +252,6 @@ impl Guard<'_> {
         for Join { relation, global, join_operator } in joins {
             let from = || relation.span();
             self.refuse(*global, "GLOBAL JOIN", "", from)?;
-            // The binder takes the left input's column for a shared one, which is NULL where only
-            // the right input has a row.
-            if let JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) | JoinOperator::FullOuter(constraint) =
-                join_operator
-                && merges_columns(constraint)
-            {
-                return Err(Error::unsupported("a RIGHT or FULL JOIN with USING or NATURAL")
-                    .at_span(from())
-                    .with_hint("write ON, and coalesce(l.x, r.x) for a shared column"));
-            }
             match join_operator {
                 JoinOperator::Join(_)
                 | JoinOperator::Inner(_)
@@ -302,7 +270,7 @@ impl Guard<'_> {
                 JoinOperator::CrossJoin(_) => self.refuse(true, "CROSS JOIN with a condition", "", from)?,
                 JoinOperator::CrossApply => self.refuse(true, "CROSS APPLY", "", from)?,
                 JoinOperator::OuterApply => self.refuse(true, "OUTER APPLY", "", from)?,
-                JoinOperator::AsOf { match_condition: _, constraint: _ } => self.refuse(true, "ASOF JOIN", "", from)?,
+                JoinOperator::AsOf { match_condition: _, constraint: _ } => {} // resolved by `asof`
                 JoinOperator::StraightJoin(_) => self.refuse(true, "STRAIGHT_JOIN", "", from)?,
                 JoinOperator::ArrayJoin | JoinOperator::LeftArrayJoin | JoinOperator::InnerArrayJoin => {
                     self.refuse(true, "ARRAY JOIN", "", from)?;
@@ -327,33 +295,53 @@ impl Guard<'_> {
                 sample,
                 index_hints,
             } => {
-                self.refuse(args.is_some(), "a table function", "", from)?;
+                self.table_function(args.as_ref(), *with_ordinality, from)?;
                 self.refuse(!with_hints.is_empty(), "a table hint", "with", from)?;
                 self.refuse(version.is_some(), "a version of a table", "", from)?;
-                self.refuse(*with_ordinality, "WITH ORDINALITY", "with ordinality", from)?;
                 self.refuse(!partitions.is_empty(), "PARTITION of a table", "partition", from)?;
                 self.refuse(json_path.is_some(), "a path into a table", "", from)?;
-                self.refuse(sample.is_some(), "TABLESAMPLE", "tablesample", from)?;
+                self.sample(sample.as_ref());
                 self.refuse(!index_hints.is_empty(), "an index hint", "", from)?;
                 self.alias(alias.as_ref())
             }
             TableFactor::Derived { lateral: _, subquery: _, alias, sample } => {
-                self.refuse(sample.is_some(), "TABLESAMPLE", "tablesample", from)?;
+                self.sample(sample.as_ref());
                 self.alias(alias.as_ref())
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 self.alias(alias.as_ref())?;
                 self.table_with_joins(table_with_joins)
             }
-            TableFactor::TableFunction { .. } | TableFactor::Function { .. } => self.refuse(true, "a table function", "", from),
+            TableFactor::Function { lateral: _, name: _, args: _, with_ordinality: _, alias } => self.alias(alias.as_ref()),
+            TableFactor::TableFunction { .. } => self.refuse(true, "TABLE(...)", "table", from),
             TableFactor::UNNEST { .. } => self.refuse(true, "UNNEST", "unnest", from),
             TableFactor::JsonTable { .. } => self.refuse(true, "JSON_TABLE", "json_table", from),
             TableFactor::OpenJsonTable { .. } => self.refuse(true, "OPENJSON", "openjson", from),
-            TableFactor::Pivot { .. } => self.refuse(true, "PIVOT", "pivot", from),
-            TableFactor::Unpivot { .. } => self.refuse(true, "UNPIVOT", "unpivot", from),
+            TableFactor::Pivot { table, aggregate_functions: _, value_column: _, value_source: _, default_on_null: _, alias } => {
+                self.table_factor(table)?;
+                self.alias(alias.as_ref())
+            }
+            TableFactor::Unpivot { table, value: _, name: _, columns: _, null_inclusion: _, alias } => {
+                self.table_factor(table)?;
+                self.alias(alias.as_ref())
+            }
             TableFactor::MatchRecognize { .. } => self.refuse(true, "MATCH_RECOGNIZE", "match_recognize", from),
             TableFactor::XmlTable { .. } => self.refuse(true, "XMLTABLE", "xmltable", from),
             TableFactor::SemanticView { .. } => self.refuse(true, "SEMANTIC_VIEW", "semantic_view", from),
+        }
+    }
+
+    /// Samples are taken apart, or refused, by `desugar`.
+    fn sample(&self, sample: Option<&TableSampleKind>) {
+        if let Some(TableSampleKind::BeforeTableAlias(sample) | TableSampleKind::AfterTableAlias(sample)) = sample {
+            let TableSample { modifier: _, name: _, quantity: _, seed: _, bucket: _, offset: _ } = sample.as_ref();
+        }
+    }
+
+    fn table_function(&self, args: Option<&TableFunctionArgs>, ordinality: bool, from: impl Fn() -> Span) -> Result<()> {
+        match args {
+            Some(TableFunctionArgs { args: _, settings }) => self.refuse(settings.is_some(), "SETTINGS", "settings", from),
+            None => self.refuse(ordinality, "WITH ORDINALITY of a table", "with ordinality", from),
         }
     }
 
@@ -373,7 +361,9 @@ impl Guard<'_> {
                 self.refuse(*array, "CAST AS ... ARRAY", "array", || expr.span())?;
                 return self.refuse(format.is_some(), "CAST ... FORMAT", "format", || expr.span());
             }
-            Expr::Like { any, .. } | Expr::ILike { any, .. } if *any => "LIKE ANY",
+            Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. } if *any && !desugar::is_list(pattern) => {
+                "LIKE ANY of anything but a list"
+            }
             Expr::Ceil { expr: _, field } | Expr::Floor { expr: _, field } => match field {
                 CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) => return Ok(()),
                 CeilFloorKind::DateTimeField(_) => "CEIL or FLOOR to a unit of time",
@@ -445,7 +435,13 @@ impl Guard<'_> {
                         }
                     }
                 }
-                let clause = clauses.first().map(|clause| match clause {
+                for clause in clauses {
+                    if let FunctionArgumentClause::OrderBy(keys) = clause {
+                        self.order_by(keys)?;
+                    }
+                }
+                let refused = clauses.iter().find(|clause| !matches!(clause, FunctionArgumentClause::OrderBy(_)));
+                let clause = refused.map(|clause| match clause {
                     FunctionArgumentClause::IgnoreOrRespectNulls(_) => "IGNORE NULLS or RESPECT NULLS",
                     FunctionArgumentClause::OrderBy(_) => "ORDER BY in a function",
                     FunctionArgumentClause::Limit(_) => "LIMIT in a function",
@@ -479,9 +475,4 @@ fn places(text: &str, phrase: &str) -> Vec<Location> {
     let found =
         words.windows(wanted.len()).filter(|window| window.iter().zip(&wanted).all(|(token, word)| matches(&token.token, word)));
     found.filter_map(|window| window.first()).map(|token| token.span.start).collect()
-}
-
-/// Whether columns of both inputs become one.
-fn merges_columns(constraint: &JoinConstraint) -> bool {
-    matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
 }

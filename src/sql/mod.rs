@@ -12,11 +12,13 @@
 //! `datafusion-sql` build the plan. Nothing outside this module sees a syntax tree's inside.
 
 mod arithmetic;
+mod asof;
 mod bind;
 mod copy;
 mod cursor;
 mod ddl;
 mod declaration;
+mod desugar;
 mod dialect;
 mod grouping;
 pub mod guard;
@@ -25,8 +27,10 @@ mod limits;
 mod literal;
 mod names;
 mod parse;
+mod prepared;
 mod problem;
 mod provider;
+mod relation;
 mod rewrite;
 mod source;
 mod statement;
@@ -43,6 +47,7 @@ pub use ddl::{
     PartitionSpec, TableName,
 };
 pub use parse::{Command, ExplainMode, Parsed, parse};
+pub use prepared::Prepared;
 pub use provider::FunctionRegistry;
 pub use sqlparser::ast;
 pub use statement::{Request, route};

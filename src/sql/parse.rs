@@ -5,10 +5,12 @@
 //! position, by which output headers find the spelling of the user again). `SET`, `RESET` and the
 //! head of `EXPLAIN` are read here from the tokens, as their values are no SQL expressions.
 
+use super::asof;
 use super::copy::{self, CopyStatement};
 use super::ddl::{self, Ddl};
 use super::dialect::SkepDialect;
 use super::limits;
+use super::prepared::{self, Prepared};
 use super::source::{At, Source};
 use super::walk::walk_statement_mut;
 use crate::config::{Config, DoubleQuotes};
@@ -44,6 +46,8 @@ pub enum Command {
     Copy(Box<CopyStatement>),
     /// A statement about databases and tables.
     Ddl(Box<Ddl>),
+    /// `EXECUTE IMMEDIATE`, `PREPARE`, `EXECUTE`, `DEALLOCATE`.
+    Prepared(Prepared),
     /// `SET name = value`, `SET name`, or `SET`.
     Set {
         /// The setting; None lists all.
@@ -209,6 +213,7 @@ fn command(tokens: &[TokenWithSpan], source: &Source, dialect: &SkepDialect) -> 
             };
             Ok(Command::Set { name: Some("skep.sql.time_zone".into()), value: Some(value) })
         }
+        "execute" | "prepare" | "deallocate" => prepared::parse(tokens, source).map(Command::Prepared),
         "set" => Ok(set(after(1))),
         "reset" => Ok(Command::Reset { name: Some(after(1)).filter(|name| !name.is_empty()).map(str::to_owned) }),
         "explain" => {
@@ -303,7 +308,7 @@ fn statement(tokens: &[TokenWithSpan], dialect: &SkepDialect) -> Result<Statemen
 }
 
 fn parser<'a>(tokens: &[TokenWithSpan], dialect: &'a SkepDialect) -> Parser<'a> {
-    Parser::new(dialect).with_recursion_limit(limits::NESTING * 8).with_tokens_with_locations(tokens.to_vec())
+    Parser::new(dialect).with_recursion_limit(limits::NESTING * 8).with_tokens_with_locations(asof::mark(tokens))
 }
 
 fn at_end(parser: &Parser) -> Result<()> {

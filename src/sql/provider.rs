@@ -2,14 +2,15 @@
 
 use super::bind::{Parameters, bind_view};
 use super::literal::{Literal, LiteralPlanner};
-use crate::catalog::{Catalog, Found, Table, TableHandle};
+use crate::catalog::{Catalog, Found, Table, TableHandle, WorkTable};
 use crate::config::Config;
 use crate::error::Error;
+use crate::optimizer::{ASOF_MATCH, asof_match};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::datatype::DataTypeExt;
 use datafusion_common::{DataFusionError, Result, TableReference, not_impl_err, plan_err};
-use datafusion_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use parking_lot::Mutex;
 use sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
@@ -61,6 +62,7 @@ pub(super) struct Provider<'a> {
     pub(super) depth: usize,
     options: ConfigOptions,
     planners: Vec<Arc<dyn ExprPlanner>>,
+    relations: [Arc<dyn RelationPlanner>; 1],
     types: Arc<SparkTypes>,
     scalar: HashMap<String, Arc<ScalarUDF>>,
     aggregate: HashMap<String, Arc<AggregateUDF>>,
@@ -70,13 +72,7 @@ pub(super) struct Provider<'a> {
 }
 
 impl<'a> Provider<'a> {
-    pub(super) fn new(
-        catalog: &'a Catalog,
-        config: &'a Config,
-        functions: &'a FunctionRegistry,
-        literals: Vec<Literal>,
-        depth: usize,
-    ) -> Self {
+    pub(super) fn new(catalog: &'a Catalog, config: &'a Config, functions: &'a FunctionRegistry, depth: usize) -> Self {
         let mut options = ConfigOptions::new();
         options.sql_parser.parse_float_as_decimal = true;
         options.sql_parser.enable_ident_normalization = false;
@@ -85,8 +81,7 @@ impl<'a> Provider<'a> {
         options.sql_parser.default_null_ordering = "nulls_min".into();
         options.execution.enable_ansi_mode = true;
         options.execution.time_zone = Some(config.time_zone.clone());
-        let mut planners = functions.planners.clone();
-        planners.push(Arc::new(LiteralPlanner(literals)));
+        let planners = functions.planners.clone();
         // The first of a name wins: the registry lists ours before borrowed ones.
         let mut scalar = HashMap::new();
         for function in &functions.scalar {
@@ -108,12 +103,19 @@ impl<'a> Provider<'a> {
             depth,
             options,
             planners,
+            relations: [Arc::new(super::relation::TableFunctions)],
             types,
             scalar,
             aggregate,
             tables: Mutex::default(),
             hinted: Mutex::default(),
         }
+    }
+
+    /// Tells the values of the literals in the query that is bound next.
+    pub(super) fn with_literals(mut self, literals: Vec<Literal>) -> Self {
+        self.planners.push(Arc::new(LiteralPlanner(literals)));
+        self
     }
 
     /// The options under which plans are made; the optimizer wants the same.
@@ -130,7 +132,7 @@ impl<'a> Provider<'a> {
     }
 
     /// What a name stands for; looked up once a statement, so that all its parts see one state.
-    fn found(&self, name: &TableReference) -> crate::Result<Option<Found>> {
+    pub(super) fn found(&self, name: &TableReference) -> crate::Result<Option<Found>> {
         let key = (name.schema().map(str::to_owned), name.table().to_owned());
         if let Some(found) = self.tables.lock().get(&key) {
             return Ok(Some(found.clone()));
@@ -159,8 +161,16 @@ impl ContextProvider for Provider<'_> {
         }
     }
 
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
+        Ok(Arc::new(WorkTable { name: name.to_owned(), schema }))
+    }
+
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
         &self.planners
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        &self.relations
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
@@ -168,6 +178,9 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if name == ASOF_MATCH {
+            return Some(asof_match());
+        }
         self.scalar.get(name).cloned()
     }
 

@@ -10,12 +10,14 @@ use super::grouping;
 use super::literal::{self, Literal};
 use super::names;
 use super::provider::FunctionRegistry;
+use super::relation::is_table_function;
 use super::source::{At, Source, nearest};
 use super::walk::{walk, walk_mut};
 use super::windows::{Windows, plain_bounds};
 use crate::catalog::{Catalog, Warehouse};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::optimizer::ASOF_MATCH;
 use datafusion_common::ScalarValue;
 use sqlparser::ast::*;
 use sqlparser::tokenizer::{Location, Span};
@@ -94,6 +96,7 @@ impl VisitorMut for Rewriter<'_> {
         }
         if let Some(OrderBy { kind, .. }) = &mut query.order_by
             && let OrderByKind::All(options) = *kind
+            && !has_wildcard(&query.body)
         {
             let columns = names::naming_select_of(&query.body).map_or(0, |select| select.projection.len());
             let ordinal = |column: usize| OrderByExpr {
@@ -146,6 +149,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         let result = match factor {
+            TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => self.table_function(name),
             TableFactor::Table { name, .. } => self.table(name),
             TableFactor::NestedJoin { table_with_joins, .. } => {
                 semi_joins(table_with_joins);
@@ -288,6 +292,9 @@ impl Rewriter<'_> {
 
     fn function(&self, function: &mut Function) -> Result<()> {
         let [.., ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else { return Ok(()) };
+        if function.name.0.len() == 1 && ident.value == ASOF_MATCH {
+            return Ok(());
+        }
         if function.name.0.len() == 1 && self.functions.names().any(|name| name.eq_ignore_ascii_case(&ident.value)) {
             return Ok(());
         }
@@ -299,6 +306,14 @@ impl Rewriter<'_> {
             Some(name) => error.with_hint(format!("did you mean '{name}'?")),
             None => error,
         })
+    }
+
+    fn table_function(&self, name: &ObjectName) -> Result<()> {
+        let shown = name.to_string().replace('`', "");
+        if is_table_function(&shown) {
+            return Ok(());
+        }
+        Err(Error::sql(format!("'{shown}' is no function for FROM")).at_span(name.span()))
     }
 
     /// Looks a table up and gives it the name by which the provider knows it.
@@ -393,6 +408,12 @@ impl Rewriter<'_> {
             *item = SelectItem::ExprWithAlias { expr, alias };
         }
     }
+}
+
+/// Whether a body's columns are more than its items.
+fn has_wildcard(body: &SetExpr) -> bool {
+    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    names::naming_select_of(body).is_none_or(|select| select.projection.iter().any(is_wildcard))
 }
 
 /// The name by which the provider knows a path.

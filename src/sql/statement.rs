@@ -5,6 +5,7 @@ use super::ddl::Ddl;
 use super::declaration::declaration;
 use super::guard;
 use super::parse::{Command, ExplainMode, Parsed};
+use super::prepared::Prepared;
 use super::source::At;
 use crate::error::{Error, Result};
 use crate::layout::Declaration;
@@ -38,6 +39,8 @@ pub enum Request {
     },
     /// Something about databases and tables of the warehouse.
     Ddl(Box<Ddl>),
+    /// A statement that runs, keeps or forgets another.
+    Prepared(Prepared),
     /// A name for files that exist.
     CreateExternalTable {
         /// Its name, in lower case.
@@ -112,6 +115,7 @@ pub fn route(parsed: Parsed, text: &str) -> Result<Request> {
                 }
                 return Ok(Request::ExplainWrite { mode: *mode, write: Box::new(write) });
             }
+            Command::Prepared(prepared) => return Ok(Request::Prepared(prepared.clone())),
             Command::Reset { name } => return Ok(Request::Reset { name: name.clone() }),
             Command::ShowLayout(name) => {
                 let (table, is_path) = table_or_path(name)?;

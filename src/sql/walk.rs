@@ -29,6 +29,13 @@ pub fn walk_statement_mut<V: VisitorMut>(statement: &mut Statement, visitor: &mu
     kept.broke.map_or(ControlFlow::Continue(()), ControlFlow::Break)
 }
 
+/// [`walk_mut`] over one expression.
+pub fn walk_expr_mut<V: VisitorMut>(expr: &mut Expr, visitor: &mut V) -> ControlFlow<V::Break> {
+    let mut kept = KeptMut { visitor, broke: None };
+    let _ = expr.visit(&mut Writer(&mut kept));
+    kept.broke.map_or(ControlFlow::Continue(()), ControlFlow::Break)
+}
+
 /// A visitor and what it broke with, so that all break with the same type.
 struct Kept<'a, V: Visitor> {
     visitor: &'a mut V,

@@ -44,6 +44,8 @@ pub(crate) enum Gathered {
     },
     /// The most frequent value.
     Mode,
+    /// All values, sorted by the second argument.
+    List,
     /// Texts one behind another, sorted by the second argument, if there is one.
     Text {
         /// What stands between two of them.
@@ -93,6 +95,7 @@ impl Accumulate for Gather {
                 if *list { as_lists(picked, values, fractions.len(), &self.output) } else { Ok(picked) }
             }
             Gathered::Mode => mode(values),
+            Gathered::List => sorted_lists(values, second, &self.output),
             Gathered::Text { delimiter } => texts(values, second, delimiter),
         }
     }
@@ -178,6 +181,21 @@ fn as_lists(values: ArrayRef, groups: &ListArray, width: usize, output: &DataTyp
     let offsets = OffsetBuffer::from_repeated_length(width, groups.len());
     let valid: NullBuffer = groups.value_offsets().windows(2).map(|range| range[1] > range[0]).collect();
     Ok(Arc::new(ListArray::try_new(item.clone(), offsets, values, Some(valid))?))
+}
+
+/// The values in the order of their keys; a group without values has an empty list.
+fn sorted_lists(lists: &ListArray, order: Option<&ListArray>, output: &DataType) -> Result<ArrayRef> {
+    let (DataType::List(item), Some(order)) = (output, order) else {
+        return Err(Error::internal("a list in an order without keys"));
+    };
+    let keys = order.values().as_binary_view();
+    let mut rows: Vec<u32> = (0..lists.values().len() as u32).collect();
+    for range in lists.value_offsets().windows(2) {
+        rows[range[0] as usize..range[1] as usize].sort_by(|a, b| keys.value(*a as usize).cmp(keys.value(*b as usize)));
+    }
+    let values = compute::take(lists.values(), &UInt32Array::from(rows), None)?;
+    let values = to_plan_type(&values, item.data_type())?;
+    Ok(Arc::new(ListArray::try_new(item.clone(), lists.offsets().clone(), values, None)?))
 }
 
 fn texts(lists: &ListArray, order: Option<&ListArray>, delimiter: &str) -> Result<ArrayRef> {
