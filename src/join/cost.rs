@@ -22,8 +22,8 @@ const HOT_SHARE: f64 = 0.1;
 /// Looking at a sample of the build rows' keys, ns a build row: a twentieth of an insertion, measured
 /// beside one.
 const SKETCH_NS: f64 = 0.4;
-/// Merging one sorted row, ns. Guessed from what a merge took beside a hash join of the same rows.
-const MERGE_NS: f64 = 20.0;
+/// Merging one sorted row, ns. Guessed.
+const MERGE_NS: f64 = 15.0;
 /// One pair of a nested loop with its condition, ns. Guessed.
 const PAIR_NS: f64 = 2.5;
 
