@@ -56,6 +56,11 @@ impl Dictionary {
         Ok(value)
     }
 
+    /// Whether something is remembered for `key`.
+    pub fn remembers(&self, key: u64) -> bool {
+        self.memo.lock().iter().any(|(k, _)| *k == key)
+    }
+
     /// A fresh key for [`Dictionary::remember`]: take one per compiled expression, not per chunk.
     pub fn key() -> u64 {
         next_id()

@@ -15,12 +15,16 @@
 //!   Timestamp(*, zone)  ->   Timestamp(us, zone)          the same
 //! ```
 
+mod bits;
 mod chunk;
+mod code_set;
 mod dictionary;
 mod selection;
 mod storage;
 
+pub use bits::{compress, expand};
 pub use chunk::{Chunk, Order};
+pub use code_set::CodeSet;
 pub use dictionary::{DictColumn, Dictionary};
 pub use selection::Selection;
 pub use storage::{is_narrow_decimal, storage_field, storage_schema, storage_type, to_plan_type, to_storage_type};

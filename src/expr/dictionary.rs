@@ -7,16 +7,16 @@
 //!
 //! ```text
 //!   codes 2 0 2 1 -      values [a b c]  --upper-->  [A B C]   (remembered)
-//!   result: the same codes into [A B C]; a boolean result: byte table -> mask
+//!   result: the same codes into [A B C]; a boolean result: a set of codes -> mask
 //! ```
 //!
 //! NULL: what the expression gives for a NULL (`coalesce`, `IS NULL`) is worked out apart.
 
 use super::vector::{ExprRef, VectorExpr};
-use crate::column::{Chunk, Column, DictColumn, Dictionary};
+use crate::column::{Chunk, CodeSet, Column, DictColumn, Dictionary};
 use crate::error::Result;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array, new_null_array};
-use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::buffer::NullBuffer;
 use arrow::compute;
 use arrow::datatypes::DataType;
 use std::sync::Arc;
@@ -35,8 +35,12 @@ pub(super) struct PerDictionary {
 
 /// The result for each dictionary value and, last, for NULL.
 enum Mapped {
-    /// 0: false, 1: true, 2: NULL.
-    Truth(Vec<u8>),
+    Truth {
+        /// Where it is true, and where it is not NULL unless it never is.
+        yes: CodeSet,
+        known: Option<CodeSet>,
+        of_null: Option<bool>,
+    },
     Values {
         dictionary: Arc<Dictionary>,
         null_code: Option<u32>,
@@ -62,9 +66,14 @@ impl PerDictionary {
             let result = self.evaluate_on(values, width)?;
             let on_null = self.evaluate_on(&new_null_array(values.data_type(), 1), width)?;
             if *result.data_type() == DataType::Boolean {
-                let mut table = truths(result.as_boolean());
-                table.extend(truths(on_null.as_boolean()));
-                return Ok(Mapped::Truth(table));
+                let (result, on_null) = (result.as_boolean(), on_null.as_boolean());
+                let yes = match result.nulls() {
+                    Some(nulls) => result.values() & nulls.inner(),
+                    None => result.values().clone(),
+                };
+                let known = result.nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| CodeSet::new(nulls.inner()));
+                let of_null = on_null.is_valid(0).then(|| on_null.value(0));
+                return Ok(Mapped::Truth { yes: CodeSet::new(&yes), known, of_null });
             }
             if on_null.logical_null_count() > 0 {
                 return Ok(Mapped::Values { dictionary: Arc::new(Dictionary::new(result)), null_code: None });
@@ -86,22 +95,26 @@ impl VectorExpr for PerDictionary {
         let Some(Column::Dict(dict)) = chunk.columns().get(self.column) else {
             return self.inner.evaluate(chunk);
         };
-        if dict.dictionary().values().len() > WORTH_VALUES_PER_ROW.saturating_mul(chunk.rows()) {
+        let worth = dict.dictionary().values().len() <= WORTH_VALUES_PER_ROW.saturating_mul(chunk.rows());
+        if !worth && !dict.dictionary().remembers(self.memo) {
             return self.inner.evaluate(chunk);
         }
         let codes = dict.codes();
         let nulls = codes.nulls().filter(|nulls| nulls.null_count() > 0);
         Ok(match self.map(dict, chunk.columns().len())?.as_ref() {
-            Mapped::Truth(table) => {
-                let null = table.len() - 1;
-                let of = |row: usize| match nulls {
-                    Some(nulls) if nulls.is_null(row) => table[null],
-                    _ => table[codes.value(row) as usize],
-                };
-                let values = BooleanBuffer::collect_bool(codes.len(), |row| of(row) == 1);
-                let has_null = table[..null].contains(&2) || (nulls.is_some() && table[null] == 2);
-                let valid = has_null.then(|| NullBuffer::new(BooleanBuffer::collect_bool(codes.len(), |row| of(row) != 2)));
-                Column::Flat(Arc::new(BooleanArray::new(values, valid)))
+            Mapped::Truth { yes, known, of_null } => {
+                let mut values = yes.mask(codes);
+                let mut valid = known.as_ref().map(|known| known.mask(codes));
+                if let Some(nulls) = nulls.map(NullBuffer::inner) {
+                    values = if *of_null == Some(true) { &values | &!nulls } else { &values & nulls };
+                    valid = match (valid, of_null) {
+                        (Some(valid), Some(_)) => Some(&valid | &!nulls),
+                        (Some(valid), None) => Some(&valid & nulls),
+                        (None, Some(_)) => None,
+                        (None, None) => Some(nulls.clone()),
+                    };
+                }
+                Column::Flat(Arc::new(BooleanArray::new(values, valid.map(NullBuffer::new))))
             }
             Mapped::Values { dictionary, null_code: Some(null_code) } if nulls.is_some() => {
                 let filled = codes.iter().map(|code| code.unwrap_or(*null_code));
@@ -130,8 +143,4 @@ impl VectorExpr for PerDictionary {
     fn describe(&self) -> String {
         self.inner.describe()
     }
-}
-
-fn truths(array: &BooleanArray) -> Vec<u8> {
-    array.iter().map(|value| value.map_or(2, u8::from)).collect()
 }

@@ -8,9 +8,8 @@
 use super::compile::{Slots, compile};
 use super::logic::{true_rows, truth};
 use super::vector::ExprRef;
-use crate::column::{Chunk, Selection};
+use crate::column::{Chunk, Selection, expand};
 use crate::error::Result;
-use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::BooleanBuffer;
 use datafusion_common::DFSchema;
 use datafusion_expr::Expr;
@@ -101,7 +100,7 @@ impl Predicate {
             let only_survivors = left < rows && ((left as f64) < SURVIVOR_SHARE * rows as f64 || conjunct.expr.is_fallible());
             mask = if only_survivors {
                 let survivors = chunk.select(&Arc::new(Selection::from_mask(mask.clone())))?;
-                narrowed(&mask, &conjunct.test(&survivors)?)
+                expand(&mask, &conjunct.test(&survivors)?)
             } else if left == rows {
                 conjunct.test(chunk)?
             } else {
@@ -139,16 +138,4 @@ impl Predicate {
         safe.extend(fallible);
         safe
     }
-}
-
-/// Keeps those set bits of `mask` for which the next bit of `of_survivors` is set.
-fn narrowed(mask: &BooleanBuffer, of_survivors: &BooleanBuffer) -> BooleanBuffer {
-    let mut bits = BooleanBufferBuilder::new(mask.len());
-    bits.append_n(mask.len(), false);
-    for (at, row) in mask.set_indices().enumerate() {
-        if of_survivors.value(at) {
-            bits.set_bit(row, true);
-        }
-    }
-    bits.finish()
 }

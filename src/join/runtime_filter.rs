@@ -14,7 +14,7 @@
 //! Cache-, Hash- and Space-Efficient Bloom Filters, WEA 2007, section 3).
 
 use super::hash_table::{CHECK_ROWS, Check};
-use crate::column::{Column, Dictionary, storage_type};
+use crate::column::{CodeSet, Column, Dictionary, storage_type};
 use crate::error::{Error, Result};
 use crate::expr::keys::{hash_bytes, hash64};
 use crate::layout::{Bounds, LISTED_VALUES_MAX, ScanPredicate, Truth};
@@ -376,8 +376,12 @@ impl ScanPredicate for RuntimeFilter {
         };
         let mask = match column {
             Column::Dict(dict) => {
-                let passed = dict.dictionary().remember(self.memo, |values| contents.test(values))?;
-                BooleanBuffer::collect_bool(rows, |row| dict.code(row).is_some_and(|code| passed.value(code as usize)))
+                let passed = dict.dictionary().remember(self.memo, |values| Ok(CodeSet::new(&contents.test(values)?)))?;
+                let mask = passed.mask(dict.codes());
+                match dict.codes().nulls() {
+                    Some(nulls) => &mask & nulls.inner(),
+                    None => mask,
+                }
             }
             Column::Const(value, _) => match contents.test(value)?.value(0) {
                 true => BooleanBuffer::new_set(rows),

@@ -4,11 +4,12 @@ use super::arrow_cursor::ArrowCursor;
 use super::calendar;
 use super::levels::LevelReader;
 use super::pages::{Levels, Next, Pages};
-use super::values::Values;
+use super::values::{Take, Values};
 use crate::column::Column;
 use crate::error::{Error, Result};
-use arrow::array::BooleanBufferBuilder;
-use arrow::buffer::NullBuffer;
+use arrow::array::{BooleanBufferBuilder, UInt32Array};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::compute;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,7 +59,7 @@ impl Place {
 impl ColumnCursor {
     pub(super) fn flat(place: Place, pages: Pages, values: Box<dyn Values>, rows: usize) -> Self {
         let figures = PageFigures::default();
-        let cursor = FlatCursor { place, pages, values, rows, row: 0, page: None, figures };
+        let cursor = FlatCursor { place, pages, values, rows, row: 0, page: None, places: Vec::new(), figures };
         Self { inner: Inner::Flat(Box::new(cursor)), checked: None }
     }
 
@@ -101,16 +102,28 @@ impl ColumnCursor {
         }
     }
 
-    /// Reads the rows of `slices`, which are counted from here, in order and without overlaps, and
-    /// passes over the others up to `rows`. None: reading all of them is no more work; then nothing
-    /// was done.
-    pub fn read_slices(&mut self, slices: &[(usize, usize)], rows: usize) -> Result<Option<Column>> {
-        let Inner::Flat(cursor) = &mut self.inner else { return Ok(None) };
-        let values = cursor.read_slices(slices, rows)?;
+    /// Reads those of the next `rows` rows whose numbers, counted from here and ascending, are in
+    /// `wanted`, and passes over the others: over whole pages where it can.
+    pub fn read_some(&mut self, wanted: &[u32], rows: usize) -> Result<Column> {
+        let values = match &mut self.inner {
+            Inner::Flat(cursor) => cursor.read_some(wanted, rows)?,
+            Inner::Arrow(cursor) => {
+                let all = cursor.read(rows)?.flat()?;
+                Column::Flat(compute::take(&all, &UInt32Array::from(wanted.to_vec()), None)?)
+            }
+        };
         if let Some(place) = &self.checked {
             calendar::check_values(&values, place)?;
         }
-        Ok(Some(values))
+        Ok(values)
+    }
+
+    /// Allows codes for numbers too, from dictionaries of at most so many values: for readers who test
+    /// values rather than use them. Strings give codes in any case.
+    pub fn keep_codes(&mut self, dictionary_max: usize) {
+        if let Inner::Flat(cursor) = &mut self.inner {
+            cursor.values.keep_codes(dictionary_max);
+        }
     }
 
     /// What was done so far; nothing is known of columns that the crate decodes.
@@ -130,6 +143,8 @@ struct FlatCursor {
     /// The row wanted next; the open page may still stand before it.
     row: usize,
     page: Option<OpenPage>,
+    /// Places of wanted values.
+    places: Vec<u32>,
     figures: PageFigures,
 }
 
@@ -143,62 +158,99 @@ struct OpenPage {
 
 impl FlatCursor {
     fn read(&mut self, rows: usize) -> Result<Column> {
-        self.read_slices(&[(0, rows)], rows)
+        self.try_read(rows).map_err(|error| self.located(error))
     }
 
-    fn read_slices(&mut self, slices: &[(usize, usize)], rows: usize) -> Result<Column> {
-        self.try_read(slices, rows).map_err(|error| {
-            let page = self.pages.page.saturating_sub(1);
-            self.place.locate(error.in_page(page))
-        })
+    fn read_some(&mut self, wanted: &[u32], rows: usize) -> Result<Column> {
+        self.try_read_some(wanted, rows).map_err(|error| self.located(error))
     }
 
-    fn try_read(&mut self, slices: &[(usize, usize)], rows: usize) -> Result<Column> {
+    fn located(&self, error: Error) -> Error {
+        self.place.locate(error.in_page(self.pages.page.saturating_sub(1)))
+    }
+
+    fn check_end(&self, rows: usize) -> Result<()> {
         if rows > self.rows.saturating_sub(self.row) {
             return Err(Error::internal("a read past the end of a row group"));
         }
-        let first = self.row;
-        let mut gathered = Gathered { rows: 0, valid: None };
-        for (start, end) in slices {
-            self.row = first + start;
-            self.gather(end.saturating_sub(*start), &mut gathered)?;
-        }
-        self.row = first + rows;
-        self.figures.rows += gathered.rows as u64;
-        self.values.finish(gathered.valid.map(|mut valid| NullBuffer::new(valid.finish())))
+        Ok(())
     }
 
-    /// Appends the next `rows` rows to the window.
-    fn gather(&mut self, rows: usize, gathered: &mut Gathered) -> Result<()> {
-        let mut done = 0;
-        while done < rows {
+    fn try_read(&mut self, rows: usize) -> Result<Column> {
+        self.check_end(rows)?;
+        let mut gathered = Gathered { rows: 0, valid: None };
+        while gathered.rows < rows {
             let page = seek(&mut self.page, &mut self.pages, &mut *self.values, self.row, &mut self.figures)?;
-            let count = (rows - done).min(page.rows - page.at);
+            let count = (rows - gathered.rows).min(page.rows - page.at);
+            let valid = page.levels.read(count)?;
+            let values = valid.as_ref().map_or(count, BooleanBuffer::count_set_bits);
+            self.values.read(count, Take::Next(values), valid.as_ref())?;
+            gathered.append(count, valid, rows);
+            page.at += count;
+            self.row += count;
+        }
+        self.finish(gathered)
+    }
+
+    fn try_read_some(&mut self, mut wanted: &[u32], rows: usize) -> Result<Column> {
+        self.check_end(rows)?;
+        let (first, end) = (self.row, self.row + rows);
+        let rows = wanted.len();
+        let mut gathered = Gathered { rows: 0, valid: None };
+        while let Some(next) = wanted.first() {
+            // Rows before it that lie in other pages are never seen.
+            self.row = first + *next as usize;
+            let page = seek(&mut self.page, &mut self.pages, &mut *self.values, self.row, &mut self.figures)?;
+            let base = self.row - first;
+            let here = wanted.partition_point(|at| (*at as usize) < base + page.rows - page.at);
+            let (inside, rest) = wanted.split_at(here);
+            // Only so many values as it takes: what is behind the last one may never be wanted.
+            let count = inside.last().map_or(0, |last| *last as usize + 1 - base);
+            self.places.clear();
+            self.places.extend(inside.iter().map(|at| at - base as u32));
             match page.levels.read(count)? {
                 None => {
-                    self.values.read(count, None)?;
-                    if let Some(valid) = &mut gathered.valid {
-                        valid.append_n(count, true);
-                    }
+                    self.values.read(here, Take::Some { of: count, at: &self.places }, None)?;
+                    gathered.append(here, None, rows);
                 }
-                Some(slice) => {
-                    self.values.read(count, Some(&slice))?;
-                    let before = gathered.rows;
-                    let valid = gathered.valid.get_or_insert_with(|| {
-                        let mut valid = BooleanBufferBuilder::new(before + rows);
-                        valid.append_n(before, true);
-                        valid
-                    });
-                    valid.append_buffer(&slice);
+                Some(valid) => {
+                    let some = present(&valid, &mut self.places);
+                    let take = Take::Some { of: valid.count_set_bits(), at: &self.places };
+                    self.values.read(here, take, Some(&some))?;
+                    gathered.append(here, Some(some), rows);
                 }
             }
             page.at += count;
-            self.row += count;
-            gathered.rows += count;
-            done += count;
+            wanted = rest;
         }
-        Ok(())
+        self.row = end;
+        self.finish(gathered)
     }
+
+    fn finish(&mut self, gathered: Gathered) -> Result<Column> {
+        self.figures.rows += gathered.rows as u64;
+        self.values.finish(gathered.valid.map(|mut valid| NullBuffer::new(valid.finish())))
+    }
+}
+
+/// Turns numbers of rows into places among the values that are not NULL, and drops those of NULL rows;
+/// returns for each of the rows whether it is not NULL.
+fn present(valid: &BooleanBuffer, places: &mut Vec<u32>) -> BooleanBuffer {
+    let words: Vec<u64> = valid.bit_chunks().iter_padded().collect();
+    let (mut word, mut before) = (0, 0);
+    let mut some = BooleanBufferBuilder::new(places.len());
+    places.retain_mut(|place| {
+        let row = *place as usize;
+        while word < row / 64 {
+            before += words[word].count_ones();
+            word += 1;
+        }
+        *place = before + (words[word] & ((1 << (row % 64)) - 1)).count_ones();
+        let is_valid = words[word] >> (row % 64) & 1 == 1;
+        some.append(is_valid);
+        is_valid
+    });
+    some.finish()
 }
 
 /// The rows of a window so far.
@@ -206,6 +258,24 @@ struct Gathered {
     rows: usize,
     /// None: none of them is NULL.
     valid: Option<BooleanBufferBuilder>,
+}
+
+impl Gathered {
+    /// Adds `rows` rows to a window that is going to have `capacity`; no mask: none of them is NULL.
+    fn append(&mut self, rows: usize, valid: Option<BooleanBuffer>, capacity: usize) {
+        let before = self.rows;
+        self.rows += rows;
+        if let Some(slice) = valid {
+            let known = self.valid.get_or_insert_with(|| {
+                let mut known = BooleanBufferBuilder::new(capacity);
+                known.append_n(before, true);
+                known
+            });
+            known.append_buffer(&slice);
+        } else if let Some(known) = &mut self.valid {
+            known.append_n(rows, true);
+        }
+    }
 }
 
 /// Brings the open page to `row`, opening other pages as needed.

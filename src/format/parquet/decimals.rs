@@ -4,7 +4,7 @@
 //! a dictionary is converted row by row like everything else.
 
 use super::strings::StringValues;
-use super::values::Values;
+use super::values::{Take, Values};
 use crate::column::Column;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
@@ -36,8 +36,8 @@ impl Values for DecimalValues {
         self.bytes.begin(encoding, data)
     }
 
-    fn read(&mut self, rows: usize, valid: Option<&BooleanBuffer>) -> Result<()> {
-        self.bytes.read(rows, valid)
+    fn read(&mut self, rows: usize, take: Take<'_>, valid: Option<&BooleanBuffer>) -> Result<()> {
+        self.bytes.read(rows, take, valid)
     }
 
     fn skip(&mut self, count: usize) -> Result<()> {

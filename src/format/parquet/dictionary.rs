@@ -7,7 +7,7 @@
 
 use super::bytes::FileParts;
 use super::pages::{Next, Pages, chunk_range};
-use super::values::Values;
+use super::values::{Take, Values};
 use crate::column::Column;
 use crate::error::Result;
 use crate::format::source::ByteSource;
@@ -58,6 +58,6 @@ pub(super) fn read(
     let Next::Dictionary(data, count) = pages.next()? else { return Ok(None) };
     // A dictionary page is a page of plain values.
     values.begin(Encoding::PLAIN, data)?;
-    values.read(count, None)?;
+    values.read(count, Take::Next(count), None)?;
     Ok(Some((values.finish(None)?, bytes)))
 }

@@ -2,7 +2,8 @@
 //!
 //! Problem: bring plain or dictionary-coded values of a page to one Arrow buffer. Plain values are
 //! converted in one pass; codes gather from the dictionary after one check that the largest is in
-//! range. A window that is one run of a code becomes a constant.
+//! range. A window that is one run of a code becomes a constant, and one that is wanted for tests only
+//! stays codes.
 //!
 //! ```text
 //!   dictionary page             [v0 v1 v2 ..]
@@ -17,14 +18,15 @@ use super::hybrid::Hybrid;
 use super::kind::Kind;
 use super::split::SplitReader;
 use super::spread::{Plain, spread};
-use super::values::{Values, too_short};
-use crate::column::Column;
+use super::values::{Take, Values, Wanted, too_short};
+use crate::column::{Column, DictColumn, Dictionary};
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
 use ::parquet::basic::Encoding;
-use arrow::array::{ArrayData, make_array};
+use arrow::array::{ArrayData, ArrayRef, UInt32Array, make_array};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow::datatypes::{ArrowNativeType, ArrowPrimitiveType, DataType, Float16Type};
+use std::sync::Arc;
 
 /// Microseconds of a day.
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -194,11 +196,18 @@ struct FixedValues<F: Fixed> {
     fixed: F,
     data_type: DataType,
     dictionary: Option<FixedDictionary<F>>,
+    /// The dictionary for windows of codes, once there is one.
+    shared: Option<Arc<Dictionary>>,
+    /// Windows stay codes where the dictionary has at most so many values.
+    keep_max: usize,
     page: FixedPage,
     /// The window so far is one value, repeated: its code and the rows.
     constant: Option<(u32, usize)>,
+    /// Or it is codes; or values.
+    kept: Vec<u32>,
     out: Vec<F::Native>,
     codes: Vec<u32>,
+    scratch: Vec<u32>,
     numbers: Vec<i64>,
     raw: Vec<u8>,
 }
@@ -259,10 +268,14 @@ impl<F: Fixed> FixedValues<F> {
             fixed,
             data_type,
             dictionary: None,
+            shared: None,
+            keep_max: 0,
             page,
             constant: None,
+            kept: Vec::new(),
             out: Vec::new(),
             codes: Vec::new(),
+            scratch: Vec::new(),
             numbers: Vec::new(),
             raw: Vec::new(),
         })
@@ -272,6 +285,7 @@ impl<F: Fixed> FixedValues<F> {
 impl<F: Fixed> Values for FixedValues<F> {
     fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()> {
         self.dictionary = Some(FixedDictionary::new(self.fixed, &data, count)?);
+        self.shared = None;
         Ok(())
     }
 
@@ -287,52 +301,57 @@ impl<F: Fixed> Values for FixedValues<F> {
         Ok(())
     }
 
-    fn read(&mut self, rows: usize, valid: Option<&BooleanBuffer>) -> Result<()> {
-        let count = valid.map_or(rows, BooleanBuffer::count_set_bits);
-        if self.extend_constant(rows, valid.is_some())? {
+    fn keep_codes(&mut self, dictionary_max: usize) {
+        self.keep_max = dictionary_max;
+    }
+
+    fn read(&mut self, rows: usize, take: Take<'_>, valid: Option<&BooleanBuffer>) -> Result<()> {
+        if self.extend_constant(rows, take, valid.is_some())? || self.extend_codes(rows, take, valid)? {
             return Ok(());
         }
+        self.decode_kept()?;
         let start = self.out.len();
         self.out.reserve(rows);
+        let (fixed, width, out) = (self.fixed, self.fixed.width(), &mut self.out);
         match &mut self.page {
             FixedPage::Plain { data, at } => {
-                let width = self.fixed.width();
-                let bytes = count.checked_mul(width).and_then(|bytes| data.get(*at..)?.get(..bytes)).ok_or_else(too_short)?;
-                let fixed = self.fixed;
-                self.out.extend(bytes.chunks_exact(width).map(|value| fixed.read(value)));
-                *at += count * width;
+                let bytes = take.consumed().checked_mul(width).and_then(|bytes| data.get(*at..)?.get(..bytes));
+                let bytes = bytes.ok_or_else(too_short)?;
+                *at += bytes.len();
+                convert(fixed, bytes, take, out);
             }
-            FixedPage::Codes(codes) if count > 0 => {
+            FixedPage::Codes(codes) if take.consumed() > 0 => {
                 let dictionary = self.dictionary.as_ref().ok_or_else(no_dictionary)?;
-                self.codes.resize(count, 0);
-                let largest = codes.read(&mut self.codes)?;
-                dictionary.gather(self.fixed, &self.codes, largest, &mut self.out)?;
+                self.codes.clear();
+                let largest = codes.take(take, &mut self.codes, &mut self.scratch)?;
+                dictionary.gather(fixed, &self.codes, largest, out)?;
             }
             FixedPage::Codes(_) => {}
             FixedPage::Deltas(deltas) => {
-                if count > deltas.left() {
+                if take.consumed() > deltas.left() {
                     return Err(too_short());
                 }
-                self.numbers.resize(count, 0);
-                deltas.read(&mut self.numbers)?;
-                let (fixed, width) = (self.fixed, self.fixed.width());
-                self.out.extend(self.numbers.iter().map(|number| fixed.read(&number.to_le_bytes()[..width])));
+                let numbers = &mut self.numbers;
+                numbers.resize(take.consumed(), 0);
+                deltas.read(numbers)?;
+                take.each(|at| out.push(fixed.read(&numbers[at].to_le_bytes()[..width])));
             }
             FixedPage::Prefixes(values) => {
-                let (fixed, out) = (self.fixed, &mut self.out);
-                values.read(count, |value| {
-                    if value.len() != fixed.width() {
-                        return Err(Error::data("a value of another length than its type"));
+                let mut wanted = Wanted::new(take);
+                values.read(take.consumed(), |value| {
+                    if wanted.next() {
+                        if value.len() != width {
+                            return Err(Error::data("a value of another length than its type"));
+                        }
+                        out.push(fixed.read(value));
                     }
-                    out.push(fixed.read(value));
                     Ok(())
                 })?;
             }
             FixedPage::Split(values) => {
-                let fixed = self.fixed;
                 self.raw.clear();
-                values.read(count, &mut self.raw)?;
-                self.out.extend(self.raw.chunks_exact(fixed.width()).map(|value| fixed.read(value)));
+                values.read(take.consumed(), &mut self.raw)?;
+                convert(fixed, &self.raw, take, out);
             }
         }
         if let Some(valid) = valid {
@@ -353,40 +372,64 @@ impl<F: Fixed> Values for FixedValues<F> {
     }
 
     fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<Column> {
-        let constant = self.constant.take();
-        if let Some((code, _)) = constant {
+        if let Some((code, rows)) = self.constant.take() {
             self.gather(&[code])?;
+            let value = std::mem::take(&mut self.out);
+            return Ok(Column::Const(self.array(value, None)?, rows));
+        }
+        if !self.kept.is_empty() {
+            let dictionary = match &self.shared {
+                Some(shared) => shared.clone(),
+                None => {
+                    let codes: Vec<u32> = (0..self.dictionary_len() as u32).collect();
+                    self.gather(&codes)?;
+                    let values = std::mem::take(&mut self.out);
+                    self.shared.insert(Arc::new(Dictionary::new(self.array(values, None)?))).clone()
+                }
+            };
+            let codes = UInt32Array::new(std::mem::take(&mut self.kept).into(), nulls);
+            return Ok(Column::Dict(DictColumn::new(codes, dictionary)));
         }
         let values = std::mem::take(&mut self.out);
-        let data = ArrayData::builder(self.data_type.clone())
-            .len(values.len())
-            .add_buffer(Buffer::from_vec(values))
-            .nulls(nulls)
-            .build()?;
-        let array = make_array(data);
-        Ok(match constant {
-            Some((_, rows)) => Column::Const(array, rows),
-            None => Column::Flat(array),
-        })
+        Ok(Column::Flat(self.array(values, nulls)?))
+    }
+}
+
+/// Appends the wanted ones of the values in `bytes`.
+fn convert<F: Fixed>(fixed: F, bytes: &[u8], take: Take<'_>, out: &mut Vec<F::Native>) {
+    let width = fixed.width();
+    match take {
+        Take::Next(_) => out.extend(bytes.chunks_exact(width).map(|value| fixed.read(value))),
+        Take::Some { at, .. } => out.extend(at.iter().map(|at| fixed.read(&bytes[*at as usize * width..][..width]))),
     }
 }
 
 impl<F: Fixed> FixedValues<F> {
-    /// Whether the next `rows` rows repeat the one value of the window so far, and are now part of it.
-    /// Otherwise the window is turned into single values.
-    fn extend_constant(&mut self, rows: usize, nulls: bool) -> Result<bool> {
+    fn array(&self, values: Vec<F::Native>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+        let data = ArrayData::builder(self.data_type.clone()).len(values.len()).add_buffer(Buffer::from_vec(values));
+        Ok(make_array(data.nulls(nulls).build()?))
+    }
+
+    fn dictionary_len(&self) -> usize {
+        self.dictionary.as_ref().map_or(0, FixedDictionary::len)
+    }
+
+    /// Whether the values that are read repeat the one value of the window so far, and are now part of
+    /// it. Otherwise the window is turned into single values or codes.
+    fn extend_constant(&mut self, rows: usize, take: Take<'_>, nulls: bool) -> Result<bool> {
         if let FixedPage::Codes(codes) = &mut self.page
             && !nulls
             && rows > 0
             && self.out.is_empty()
-            && let Some(code) = codes.repeated(rows)
+            && self.kept.is_empty()
+            && let Some(code) = codes.repeated(take.consumed())
         {
             match &mut self.constant {
                 Some((known, before)) if *known == code => *before += rows,
                 None => self.constant = Some((code, rows)),
                 Some(_) => {
                     self.spell_out()?;
-                    self.gather(&vec![code; rows])?;
+                    self.append_run(code, rows)?;
                 }
             }
             return Ok(true);
@@ -395,11 +438,46 @@ impl<F: Fixed> FixedValues<F> {
         Ok(false)
     }
 
+    /// Whether the window stays one of codes, and the wanted ones are now part of it.
+    fn extend_codes(&mut self, rows: usize, take: Take<'_>, valid: Option<&BooleanBuffer>) -> Result<bool> {
+        let len = self.dictionary_len();
+        let FixedPage::Codes(codes) = &mut self.page else { return Ok(false) };
+        if len == 0 || len > self.keep_max || !self.out.is_empty() {
+            return Ok(false);
+        }
+        let start = self.kept.len();
+        let largest = codes.take(take, &mut self.kept, &mut self.scratch)?;
+        check_code(&self.kept[start..], largest, len)?;
+        if let Some(valid) = valid {
+            spread(&mut self.kept, start, rows, valid);
+        }
+        Ok(true)
+    }
+
     fn spell_out(&mut self) -> Result<()> {
         match self.constant.take() {
-            Some((code, rows)) => self.gather(&vec![code; rows]),
+            Some((code, rows)) => self.append_run(code, rows),
             None => Ok(()),
         }
+    }
+
+    fn append_run(&mut self, code: u32, rows: usize) -> Result<()> {
+        if self.dictionary_len() <= self.keep_max && self.out.is_empty() {
+            check_code(&[code], code, self.dictionary_len())?;
+            self.kept.extend(std::iter::repeat_n(code, rows));
+            return Ok(());
+        }
+        self.gather(&vec![code; rows])
+    }
+
+    /// Turns a window of codes into values: a page of another encoding is part of it.
+    fn decode_kept(&mut self) -> Result<()> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        // Codes of NULL rows were moved there from other rows or are 0, and the dictionary is not empty.
+        let codes = std::mem::take(&mut self.kept);
+        self.gather(&codes)
     }
 
     fn gather(&mut self, codes: &[u32]) -> Result<()> {

@@ -11,9 +11,14 @@
 //! Cost: that of unpacking, or a store a value. NULLs are not here: only present values have codes.
 //! Format: Apache Parquet, Encodings, "Run Length Encoding / Bit-Packing Hybrid".
 
-use super::unpack::unpack;
+use super::unpack::{unpack, unpack_one};
+use super::values::Take;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
+
+/// Packed values are cut out one by one when at most one in this many is wanted. Computed: unpacking
+/// takes a cycle a value, cutting one out about five.
+const SPARSE_ONE_IN: usize = 4;
 
 /// A reader of codes.
 #[derive(Debug)]
@@ -81,6 +86,36 @@ impl Hybrid {
             }
         }
         Ok(largest)
+    }
+
+    /// Appends the wanted ones of the next values, all of which are then consumed, to `out`; returns the
+    /// largest of them. `scratch` is for values that are not wanted.
+    pub(super) fn take(&mut self, take: Take<'_>, out: &mut Vec<u32>, scratch: &mut Vec<u32>) -> Result<u32> {
+        let start = out.len();
+        let (count, at) = match take {
+            Take::Next(count) => {
+                out.resize(start + count, 0);
+                return self.read(&mut out[start..]);
+            }
+            Take::Some { of, at } => (of, at),
+        };
+        if matches!(self.run, Run::Repeat { left: 0, .. } | Run::Packed { left: 0, .. }) && count > 0 {
+            self.next_run()?;
+        }
+        match &mut self.run {
+            Run::Packed { start, next, left } if *left >= count && at.len() * SPARSE_ONE_IN <= count => {
+                let (bytes, first, width) = (&self.data[*start..], *next, self.width);
+                out.extend(at.iter().map(|place| unpack_one(bytes, width, first + *place as usize)));
+                *next += count;
+                *left -= count;
+            }
+            _ => {
+                scratch.resize(count, 0);
+                self.read(scratch)?;
+                out.extend(at.iter().map(|place| scratch[*place as usize]));
+            }
+        }
+        Ok(out[start..].iter().fold(0, |largest, code| largest.max(*code)))
     }
 
     /// The value of the next `count > 0` values, which are then consumed, if they are all in one run of
@@ -242,6 +277,30 @@ mod tests {
         hybrid.skip(5).unwrap();
         assert_eq!(hybrid.repeated(1), None, "the end");
         assert!(hybrid.read(&mut out).is_err());
+    }
+
+    #[test]
+    fn wanted_values_are_taken_and_the_others_consumed() {
+        let values: Vec<u32> = (0..160).map(|n| n * 7 % 32).collect();
+        let mut data = vec![200, 1, 5];
+        data.extend([20 << 1 | 1]);
+        data.extend(pack(&values, 5));
+        let all: Vec<u32> = std::iter::repeat_n(5, 100).chain(values).collect();
+        for (skip, of) in [(0, 260), (100, 160), (103, 90), (90, 20), (0, 0)] {
+            for one_in in [1, 3, 20] {
+                let mut hybrid = Hybrid::new(data.clone().into(), 5).unwrap();
+                hybrid.skip(skip).unwrap();
+                let at: Vec<u32> = (0..of as u32).filter(|n| n % one_in == one_in / 2).collect();
+                let mut out = vec![77];
+                let largest = hybrid.take(Take::Some { of, at: &at }, &mut out, &mut Vec::new()).unwrap();
+                let expected: Vec<u32> = at.iter().map(|at| all[skip + *at as usize]).collect();
+                assert_eq!(out[1..], expected, "{of} from {skip}, one in {one_in}");
+                assert_eq!(largest, expected.iter().copied().max().unwrap_or(0));
+                assert!(hybrid.take(Take::Next(260 - skip - of), &mut out, &mut Vec::new()).is_ok());
+                assert_eq!(out[1 + at.len()..], all[skip + of..]);
+                assert!(hybrid.take(Take::Some { of: 1, at: &[0] }, &mut out, &mut Vec::new()).is_err());
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use super::delta::DeltaReader;
 use super::delta_bytes::PrefixReader;
 use super::split::SplitReader;
-use super::values::too_short;
+use super::values::{Take, Wanted, too_short};
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
 use ::parquet::basic::Encoding;
@@ -64,18 +64,28 @@ impl ValuePage {
         Ok(Self { layout, length, check })
     }
 
-    /// Appends the views of the next `count` strings, and the buffers they need.
-    pub(super) fn read(&mut self, count: usize, buffers: &mut Vec<Buffer>, views: &mut Vec<u128>) -> Result<()> {
-        let (check, length) = (self.check, self.length);
+    /// Appends the views of the wanted ones of the next strings, and the buffers they need.
+    pub(super) fn read(&mut self, take: Take<'_>, buffers: &mut Vec<Buffer>, views: &mut Vec<u128>) -> Result<()> {
+        let (check, length, count) = (self.check, self.length, take.consumed());
         match &mut self.layout {
             Layout::Plain(page) => {
                 let buffer = page.enter_window(buffers);
-                views.reserve(count.min(page.data.len() + 1));
-                for _ in 0..count {
-                    let (start, end, head) = page.next(length)?;
-                    check_utf8(check, &page.data[start..end])?;
-                    views.push(view(head, start, end - start, buffer));
-                    page.at = end;
+                views.reserve(take.wanted().min(page.data.len() + 1));
+                match take {
+                    Take::Next(count) => {
+                        for _ in 0..count {
+                            page.push_next(length, check, buffer, views)?;
+                        }
+                    }
+                    Take::Some { of, at } => {
+                        let mut next = 0;
+                        for place in at {
+                            page.pass(*place as usize - next, length)?;
+                            page.push_next(length, check, buffer, views)?;
+                            next = *place as usize + 1;
+                        }
+                        page.pass(of - next, length)?;
+                    }
                 }
             }
             Layout::Lengths(page, lengths) => {
@@ -85,18 +95,25 @@ impl ValuePage {
                 }
                 let mut sizes = vec![0; count];
                 lengths.read(&mut sizes)?;
-                views.reserve(count);
+                let mut wanted = Wanted::new(take);
+                views.reserve(take.wanted());
                 for size in sizes {
                     let end = usize::try_from(size).ok().and_then(|size| page.at.checked_add(size)).ok_or_else(too_short)?;
                     let value = page.data.get(page.at..end).ok_or_else(too_short)?;
-                    check_utf8(check, value)?;
-                    views.push(view(head(value, &page.data[page.at..]), page.at, value.len(), buffer));
+                    if wanted.next() {
+                        check_utf8(check, value)?;
+                        views.push(view(head(value, &page.data[page.at..]), page.at, value.len(), buffer));
+                    }
                     page.at = end;
                 }
             }
             Layout::Prefixes(page) => {
                 let (mut built, buffer) = (Vec::new(), buffers.len() as u32);
+                let mut wanted = Wanted::new(take);
                 page.read(count, |value| {
+                    if !wanted.next() {
+                        return Ok(());
+                    }
                     if length.is_some_and(|length| length != value.len()) {
                         return Err(Error::data("a value of another length than its type"));
                     }
@@ -116,9 +133,12 @@ impl ValuePage {
                 let (mut built, buffer) = (Vec::new(), buffers.len() as u32);
                 page.read(count, &mut built)?;
                 let length = length.unwrap_or(1);
+                let mut wanted = Wanted::new(take);
                 for (index, value) in built.chunks_exact(length).enumerate() {
-                    check_utf8(check, value)?;
-                    views.push(view(head(value, value), index * length, length, buffer));
+                    if wanted.next() {
+                        check_utf8(check, value)?;
+                        views.push(view(head(value, value), index * length, length, buffer));
+                    }
                 }
                 buffers.push(Buffer::from_vec(built));
             }
@@ -129,13 +149,7 @@ impl ValuePage {
     /// Leaves out the next `count` strings.
     pub(super) fn skip(&mut self, count: usize) -> Result<()> {
         match (&mut self.layout, self.length) {
-            (Layout::Plain(page), Some(length)) => page.at = count.saturating_mul(length).saturating_add(page.at),
-            (Layout::Plain(page), None) => {
-                for _ in 0..count {
-                    let rest = page.data.get(page.at..).and_then(<[u8]>::first_chunk::<4>).ok_or_else(too_short)?;
-                    page.at = page.at.saturating_add(4 + u32::from_le_bytes(*rest) as usize);
-                }
-            }
+            (Layout::Plain(page), length) => page.pass(count, length)?,
             (Layout::Lengths(page, lengths), _) => {
                 let mut sizes = [0; 512];
                 let mut left = count;
@@ -169,6 +183,31 @@ impl Whole {
             buffers.push(Buffer::from(self.data.clone()));
             buffers.len() as u32 - 1
         })
+    }
+
+    /// Appends the view of the next string.
+    #[inline(always)]
+    fn push_next(&mut self, length: Option<usize>, check: bool, buffer: u32, views: &mut Vec<u128>) -> Result<()> {
+        let (start, end, head) = self.next(length)?;
+        check_utf8(check, &self.data[start..end])?;
+        views.push(view(head, start, end - start, buffer));
+        self.at = end;
+        Ok(())
+    }
+
+    /// Passes over the next `count` strings.
+    #[inline(always)]
+    fn pass(&mut self, count: usize, length: Option<usize>) -> Result<()> {
+        match length {
+            Some(length) => self.at = count.saturating_mul(length).saturating_add(self.at),
+            None => {
+                for _ in 0..count {
+                    let length = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<4>).ok_or_else(too_short)?;
+                    self.at = self.at.saturating_add(4 + u32::from_le_bytes(*length) as usize);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Start and end of the next string, and the first 16 bytes at its length.

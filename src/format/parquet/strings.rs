@@ -17,7 +17,7 @@ use super::fixed::{check_code, no_dictionary};
 use super::hybrid::Hybrid;
 use super::spread::spread;
 use super::string_pages::{INLINE_BYTES_MAX, ValuePage};
-use super::values::Values;
+use super::values::{Take, Values};
 use crate::column::{Column, DictColumn, Dictionary};
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
@@ -34,6 +34,7 @@ pub(super) struct StringValues {
     page: StringPage,
     window: Window,
     codes: Vec<u32>,
+    scratch: Vec<u32>,
 }
 
 enum StringPage {
@@ -55,7 +56,8 @@ struct Window {
 
 impl StringValues {
     pub(super) fn new(utf8: bool, length: Option<usize>) -> Self {
-        Self { utf8, length, dictionary: None, page: StringPage::None, window: Window::default(), codes: Vec::new() }
+        let (page, window) = (StringPage::None, Window::default());
+        Self { utf8, length, dictionary: None, page, window, codes: Vec::new(), scratch: Vec::new() }
     }
 
     fn array(&self, views: ScalarBuffer<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> ArrayRef {
@@ -74,7 +76,7 @@ impl Values for StringValues {
     fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()> {
         let buffer = Buffer::from(data.clone());
         let (mut views, mut buffers) = (Vec::new(), Vec::new());
-        ValuePage::new(Encoding::PLAIN, data, self.length, self.utf8)?.read(count, &mut buffers, &mut views)?;
+        ValuePage::new(Encoding::PLAIN, data, self.length, self.utf8)?.read(Take::Next(count), &mut buffers, &mut views)?;
         let views = ScalarBuffer::from(views);
         let array = self.array(views.clone(), vec![buffer.clone()], None);
         self.dictionary = Some((Arc::new(Dictionary::new(array)), views, buffer));
@@ -89,8 +91,8 @@ impl Values for StringValues {
         Ok(())
     }
 
-    fn read(&mut self, rows: usize, valid: Option<&BooleanBuffer>) -> Result<()> {
-        let count = valid.map_or(rows, BooleanBuffer::count_set_bits);
+    fn read(&mut self, rows: usize, take: Take<'_>, valid: Option<&BooleanBuffer>) -> Result<()> {
+        let count = take.consumed();
         match &mut self.page {
             StringPage::None => Err(Error::internal("values are read before their page")),
             StringPage::Codes(codes) => {
@@ -106,7 +108,7 @@ impl Values for StringValues {
                     && let Some(code) = codes.repeated(count)
                 {
                     check_code(&[code], code, len)?;
-                    self.window.repeat(code, count);
+                    self.window.repeat(code, rows);
                     return Ok(());
                 }
                 self.window.spell_out();
@@ -115,8 +117,7 @@ impl Values for StringValues {
                     out.clear();
                 }
                 let start = out.len();
-                out.resize(start + count, 0);
-                let largest = codes.read(&mut out[start..])?;
+                let largest = codes.take(take, out, &mut self.scratch)?;
                 check_code(&out[start..], largest, len)?;
                 if self.window.views.is_some() {
                     let codes = std::mem::take(&mut self.codes);
@@ -138,7 +139,7 @@ impl Values for StringValues {
                 let Window { views, buffers, .. } = &mut self.window;
                 let views = views.get_or_insert_default();
                 let start = views.len();
-                page.read(count, buffers, views)?;
+                page.read(take, buffers, views)?;
                 if let Some(valid) = valid {
                     spread(views, start, rows, valid);
                 }

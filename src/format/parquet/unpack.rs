@@ -57,6 +57,18 @@ pub(super) fn unpack_groups(data: &[u8], width: usize, group: usize, out: &mut [
     unpack_portable(data, width, group, out)
 }
 
+/// Value number `index` of a packed run that starts with `data`. Missing bytes count as zero.
+#[inline]
+pub(super) fn unpack_one(data: &[u8], width: usize, index: usize) -> u32 {
+    let bit = index * width;
+    let rest = data.get(bit / 8..).unwrap_or_default();
+    let word = match rest.first_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    (word >> (bit % 8) & ((1 << width) - 1)) as u32
+}
+
 fn maximum(values: &[u32]) -> u32 {
     values.iter().fold(0, |largest, value| largest.max(*value))
 }
@@ -214,6 +226,8 @@ mod tests {
                     let largest = unpack(&packed, width, first, &mut out);
                     assert_eq!(out, values[first..first + count], "width {width}, {count} from {first}");
                     assert_eq!(largest, maximum(&out), "width {width}, {count} from {first}");
+                    let each: Vec<u32> = (first..first + count).map(|index| unpack_one(&packed, width, index)).collect();
+                    assert_eq!(each, out, "width {width}, {count} from {first}, one by one");
                 }
             }
         }

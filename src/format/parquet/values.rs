@@ -10,6 +10,69 @@ use arrow::array::{BooleanArray, BooleanBufferBuilder};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use std::sync::Arc;
 
+/// Which of a page's next values are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Take<'a> {
+    /// The next so many.
+    Next(usize),
+    /// Of the next `of` values, all of which are consumed, those at these places: ascending, below `of`.
+    Some { of: usize, at: &'a [u32] },
+}
+
+impl Take<'_> {
+    /// Values that are consumed.
+    pub(super) fn consumed(self) -> usize {
+        match self {
+            Self::Next(count) => count,
+            Self::Some { of, .. } => of,
+        }
+    }
+
+    /// Values that are wanted.
+    pub(super) fn wanted(self) -> usize {
+        match self {
+            Self::Next(count) => count,
+            Self::Some { at, .. } => at.len(),
+        }
+    }
+
+    /// Calls `visit` with the place of each wanted value among the consumed ones.
+    #[inline(always)]
+    pub(super) fn each(self, visit: impl FnMut(usize)) {
+        match self {
+            Self::Next(count) => (0..count).for_each(visit),
+            Self::Some { at, .. } => at.iter().map(|at| *at as usize).for_each(visit),
+        }
+    }
+}
+
+/// Tells of each value in turn whether it is wanted.
+pub(super) struct Wanted<'a> {
+    take: Take<'a>,
+    place: u32,
+    next: usize,
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn new(take: Take<'a>) -> Self {
+        Self { take, place: 0, next: 0 }
+    }
+
+    /// Whether the next value is.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> bool {
+        match self.take {
+            Take::Next(_) => true,
+            Take::Some { at, .. } => {
+                let wanted = at.get(self.next) == Some(&self.place);
+                self.place += 1;
+                self.next += usize::from(wanted);
+                wanted
+            }
+        }
+    }
+}
+
 /// Decodes the values of a column chunk page by page and gathers them into windows of rows.
 pub(super) trait Values: Send {
     /// Takes the dictionary page: `count` values in plain encoding.
@@ -18,8 +81,15 @@ pub(super) trait Values: Send {
     /// Starts a data page with these values, NULLs left out.
     fn begin(&mut self, encoding: Encoding, data: Bytes) -> Result<()>;
 
-    /// Appends `rows` rows to the window, those whose bit in `valid` is set with the next values.
-    fn read(&mut self, rows: usize, valid: Option<&BooleanBuffer>) -> Result<()>;
+    /// Consumes values and appends `rows` rows to the window: those whose bit in `valid` is set get the
+    /// wanted ones in order, of which there are as many.
+    fn read(&mut self, rows: usize, take: Take<'_>, valid: Option<&BooleanBuffer>) -> Result<()>;
+
+    /// Allows windows of codes from dictionaries of at most so many values, for readers who test values
+    /// rather than use them. Types that always or never give codes ignore it.
+    fn keep_codes(&mut self, dictionary_max: usize) {
+        let _ = dictionary_max;
+    }
 
     /// Leaves out the page's next `count` values.
     fn skip(&mut self, count: usize) -> Result<()>;
@@ -73,10 +143,11 @@ impl Values for BooleanValues {
         Ok(())
     }
 
-    fn read(&mut self, rows: usize, valid: Option<&BooleanBuffer>) -> Result<()> {
-        let count = valid.map_or(rows, BooleanBuffer::count_set_bits);
+    fn read(&mut self, rows: usize, take: Take<'_>, valid: Option<&BooleanBuffer>) -> Result<()> {
+        let count = take.consumed();
+        let some = matches!(take, Take::Some { .. });
         let mut bits = BooleanBufferBuilder::new(0);
-        let out = if valid.is_some() { &mut bits } else { &mut self.out };
+        let out = if valid.is_some() || some { &mut bits } else { &mut self.out };
         match &mut self.page {
             BooleanPage::Plain { data, next } => {
                 let end = next.checked_add(count).filter(|end| *end <= data.len() * 8).ok_or_else(too_short)?;
@@ -90,10 +161,13 @@ impl Values for BooleanValues {
                 })?;
             }
         }
-        if let Some(valid) = valid {
+        if valid.is_some() || some {
+            let bits = bits.finish();
             self.present.clear();
-            self.present.extend(bits.finish().iter());
-            spread(&mut self.present, 0, rows, valid);
+            take.each(|at| self.present.push(bits.value(at)));
+            if let Some(valid) = valid {
+                spread(&mut self.present, 0, rows, valid);
+            }
             self.out.append_slice(&self.present);
         }
         Ok(())

@@ -1,14 +1,13 @@
 //! Reads one morsel of a scan, window by window.
 
-use super::filter::{Filters, Survivors};
+use super::filter::{Filters, Left, Survivors, WindowColumns};
 use super::prune::{Unit, by_bounds, by_content, page_skips};
 use super::source::Scan;
 use crate::catalog::{ColumnOrigin, Table};
-use crate::column::{Chunk, Column, Order, Selection, storage_type};
+use crate::column::{Chunk, Column, Order, Selection, compress, storage_type};
 use crate::error::{Error, Result};
 use crate::exec::{Cursor, Step, TaskContext};
 use crate::format::parquet::{ColumnCursor, PageFigures, RowGroup};
-use arrow::buffer::BooleanBuffer;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,10 +19,11 @@ const EMPTY_WINDOWS_MAX: usize = 32;
 /// asking bounds again costs about a tenth of decoding a window.
 const RECHECK_WINDOWS: u32 = 4;
 
-/// Rows are decoded by slices only when at most one in this many is wanted. Guessed.
-const SPARSE_ONE_IN: usize = 8;
-/// A slice costs about what decoding this many rows does. Guessed.
-const SLICE_ROWS: usize = 64;
+/// Rows are decoded one by one when at most one in this many is left. Guessed.
+const SPARSE_ONE_IN: usize = 2;
+/// Values that are tested stay codes where the dictionary has at most one value for so many rows.
+/// Guessed: testing a value costs about what looking up some codes does.
+const CODES_ROWS_A_VALUE: usize = 4;
 
 /// A place in a morsel.
 pub(super) struct ScanCursor {
@@ -48,9 +48,22 @@ struct Window {
     row_group: RowGroup,
     /// Per column of the table.
     cursors: Vec<Option<ColumnCursor>>,
-    columns: Vec<Option<Column>>,
+    columns: Vec<Held>,
+    /// Columns that are tested alone, so that codes will do, and the most values their dictionaries
+    /// may have.
+    tested: Vec<usize>,
+    dictionary_max: usize,
     rows: Range<usize>,
     decode_ns: u64,
+}
+
+/// What is decoded of a column's rows in the window.
+#[derive(Clone)]
+enum Held {
+    Nothing,
+    All(Column),
+    /// Those that were left when it was asked for.
+    Some(Column, Arc<Left>),
 }
 
 impl ScanCursor {
@@ -76,14 +89,20 @@ impl ScanCursor {
         };
         let skips = page_skips(scan, &unit, true)?;
         let conditions = scan.conditions.iter().zip(&unit.always).filter(|(_, always)| !**always);
-        let filters = Filters::new(conditions.map(|(condition, _)| condition.clone()), cost);
+        let conditions = conditions.map(|(condition, _)| condition);
+        let alone = conditions.clone().filter(|condition| !condition.predicate.is_fallible());
+        let tested = alone.filter_map(|condition| <[usize; 1]>::try_from(condition.predicate.columns()).ok());
+        let tested = tested.flatten().collect();
+        let filters = Filters::new(conditions.cloned(), cost);
         let columns = scan.table.schema().fields().len();
         let mut window = Window {
             scan: scan.clone(),
             file: unit.file,
             row_group,
             cursors: (0..columns).map(|_| None).collect(),
-            columns: vec![None; columns],
+            columns: vec![Held::Nothing; columns],
+            tested,
+            dictionary_max: unit.rows.len() / CODES_ROWS_A_VALUE,
             rows: 0..0,
             decode_ns: 0,
         };
@@ -164,7 +183,7 @@ impl Cursor for ScanCursor {
                 Survivors::All
             } else {
                 let (start, decoded) = (Instant::now(), self.window.decode_ns);
-                let survivors = self.filters.apply(rows, &mut |column| self.window.column(column))?;
+                let survivors = self.filters.apply(rows, &mut self.window)?;
                 let decoding = self.window.decode_ns - decoded;
                 let spent = (start.elapsed().as_nanos() as u64).saturating_sub(decoding);
                 self.window.scan.counters.filter_ns.add(spent);
@@ -173,7 +192,7 @@ impl Cursor for ScanCursor {
             let chunk = match survivors {
                 Survivors::None => continue,
                 Survivors::All => self.window.chunk()?,
-                Survivors::Some(mask, count) => self.window.selected(mask, count)?,
+                Survivors::Some(left) => self.window.selected(&left)?,
             };
             return Ok(self.emit(chunk));
         }
@@ -183,7 +202,7 @@ impl Cursor for ScanCursor {
 
 impl Window {
     fn start(&mut self, rows: Range<usize>) {
-        self.columns.fill(None);
+        self.columns.fill(Held::Nothing);
         self.rows = rows;
     }
 
@@ -208,7 +227,10 @@ impl Window {
         let (cursors, bytes) = self.row_group.open_columns(&places)?;
         scan.counters.bytes_read.add(bytes);
         scan.counters.io_ns.add(start.elapsed().as_nanos() as u64);
-        for ((column, _), cursor) in wanted.into_iter().zip(cursors) {
+        for ((column, _), mut cursor) in wanted.into_iter().zip(cursors) {
+            if self.tested.contains(&column) {
+                cursor.keep_codes(self.dictionary_max);
+            }
             self.cursors[column] = Some(cursor);
         }
         Ok(())
@@ -218,103 +240,27 @@ impl Window {
     fn chunk(&mut self) -> Result<Chunk> {
         let scan = self.scan.clone();
         self.open(&scan.projection)?;
-        let columns = scan.projection.iter().map(|column| self.column(*column)).collect::<Result<_>>()?;
+        let columns = scan.projection.iter().map(|column| values(self.all(*column)?)).collect::<Result<_>>()?;
         Ok(Chunk::new(columns, self.rows.len()))
     }
 
-    /// The `count` rows of the projected columns whose bit is set.
-    fn selected(&mut self, mask: BooleanBuffer, count: usize) -> Result<Chunk> {
+    /// The rows of the projected columns that are left.
+    fn selected(&mut self, left: &Arc<Left>) -> Result<Chunk> {
         let scan = self.scan.clone();
-        if scan.projection.is_empty() {
-            return Ok(Chunk::new(Vec::new(), count));
-        }
         self.open(&scan.projection)?;
-        if let Some(chunk) = self.picked(&mask, count)? {
-            return Ok(chunk);
-        }
-        let mask = self.narrow(mask)?;
-        let columns = scan.projection.iter().map(|column| self.column(*column)).collect::<Result<_>>()?;
-        Chunk::new(columns, self.rows.len()).select(&Arc::new(Selection::from_mask(mask)))
+        let columns = scan.projection.iter().map(|column| values(self.left(*column, left)?)).collect::<Result<_>>()?;
+        Ok(Chunk::new(columns, left.count))
     }
 
-    /// The same where the rows lie in so few slices that columns not decoded yet are decoded for them
-    /// alone. None: they do not.
-    fn picked(&mut self, mask: &BooleanBuffer, count: usize) -> Result<Option<Chunk>> {
-        let scan = self.scan.clone();
-        let pending = scan.projection.iter().any(|column| self.columns[*column].is_none());
-        if !pending || count * SPARSE_ONE_IN > mask.len() {
-            return Ok(None);
-        }
-        let slices: Vec<(usize, usize)> = mask.set_slices().take(mask.len() / SLICE_ROWS + 1).collect();
-        if slices.len() * SLICE_ROWS > mask.len() {
-            return Ok(None);
-        }
-        let selection = Arc::new(Selection::from_mask(mask.clone()));
-        let rows = mask.len();
-        let mut columns: Vec<Column> = Vec::with_capacity(scan.projection.len());
-        for (position, &column) in scan.projection.iter().enumerate() {
-            // The same column twice is decoded once.
-            if let Some(known) = scan.projection[..position].iter().position(|other| *other == column) {
-                columns.push(columns[known].clone());
-                continue;
-            }
-            let some = match &self.columns[column] {
-                Some(_) => None,
-                None => self.decode(column, |cursor| cursor.read_slices(&slices, rows))?,
-            };
-            columns.push(match some {
-                Some(column) => column,
-                None => self.column(column)?.select(&selection)?,
-            });
-        }
-        Ok(Some(Chunk::new(columns, count)))
-    }
-
-    /// Shrinks the window to the first and last row wanted when that leaves out half of it and
-    /// columns are still to be decoded.
-    fn narrow(&mut self, mask: BooleanBuffer) -> Result<BooleanBuffer> {
-        let pending = self.scan.projection.iter().any(|column| self.columns[*column].is_none());
-        let (Some(first), Some(last)) = (mask.set_indices().next(), last_set(&mask)) else { return Ok(mask) };
-        let rows = last + 1 - first;
-        if !pending || rows * 2 > mask.len() {
-            return Ok(mask);
-        }
-        for column in self.columns.iter_mut().flatten() {
-            *column = column.slice(first, rows)?;
-        }
-        self.rows = self.rows.start + first..self.rows.start + last + 1;
-        Ok(mask.slice(first, rows))
-    }
-
-    /// One column of the window, decoded when first asked for.
-    fn column(&mut self, column: usize) -> Result<Column> {
-        if let Some(known) = &self.columns[column] {
-            return Ok(known.clone());
-        }
-        let scan = self.scan.clone();
+    /// All rows of a column, whose type is the file's.
+    fn decode_all(&mut self, column: usize) -> Result<Column> {
         let rows = self.rows.len();
-        let data_type = scan.table.schema().field(column).data_type();
-        let value = match scan.table.origin(&scan.table.files()[self.file], column) {
-            ColumnOrigin::Partition(value) => Column::constant(value, rows)?,
-            ColumnOrigin::Missing => Column::nulls(&storage_type(data_type), rows),
-            ColumnOrigin::File(_) => {
-                let value = self.decode(column, |cursor| cursor.read(rows).map(Some))?;
-                value.ok_or_else(|| Error::internal("a column that was not read"))?
-            }
-        };
-        self.columns[column] = Some(value.clone());
-        Ok(value)
+        self.decode(column, |cursor| cursor.read(rows))
     }
 
-    /// What `read` makes of the window's rows of a column that files may have; none where it is not
-    /// in this file, or `read` gives none.
-    fn decode(
-        &mut self,
-        column: usize,
-        read: impl FnOnce(&mut ColumnCursor) -> Result<Option<Column>>,
-    ) -> Result<Option<Column>> {
+    /// What `read` makes of the window's rows of a column of the file.
+    fn decode(&mut self, column: usize, read: impl FnOnce(&mut ColumnCursor) -> Result<Column>) -> Result<Column> {
         let scan = self.scan.clone();
-        let ColumnOrigin::File(_) = scan.table.origin(&scan.table.files()[self.file], column) else { return Ok(None) };
         if self.cursors[column].is_none() {
             self.open(&[column])?;
         }
@@ -322,7 +268,7 @@ impl Window {
         let cursor = self.cursors[column].as_mut().ok_or_else(|| Error::internal("a column without a cursor"))?;
         let before = cursor.figures().decompress_ns;
         cursor.skip(self.rows.start.saturating_sub(cursor.row()));
-        let Some(mut value) = read(cursor)? else { return Ok(None) };
+        let mut value = read(cursor)?;
         let decompressing = cursor.figures().decompress_ns - before;
         let data_type = scan.table.schema().field(column).data_type();
         if *value.data_type() != storage_type(data_type) {
@@ -337,7 +283,7 @@ impl Window {
         if matches!(value, Column::Dict(_)) {
             scan.counters.as_codes.add(value.len() as u64);
         }
-        Ok(Some(value))
+        Ok(value)
     }
 
     /// Lets go of the cursors and counts what they did.
@@ -358,8 +304,53 @@ impl Drop for Window {
     }
 }
 
-fn last_set(mask: &BooleanBuffer) -> Option<usize> {
-    mask.set_slices().last().map(|(_, end)| end - 1)
+impl WindowColumns for Window {
+    fn all(&mut self, column: usize) -> Result<Column> {
+        match &self.columns[column] {
+            Held::All(known) => return Ok(known.clone()),
+            Held::Some(..) => return Err(Error::internal("rows that were left out are asked for")),
+            Held::Nothing => {}
+        }
+        let scan = self.scan.clone();
+        let rows = self.rows.len();
+        let data_type = scan.table.schema().field(column).data_type();
+        let value = match scan.table.origin(&scan.table.files()[self.file], column) {
+            ColumnOrigin::Partition(value) => Column::constant(value, rows)?,
+            ColumnOrigin::Missing => Column::nulls(&storage_type(data_type), rows),
+            ColumnOrigin::File(_) => self.decode_all(column)?,
+        };
+        self.columns[column] = Held::All(value.clone());
+        Ok(value)
+    }
+
+    fn left(&mut self, column: usize, left: &Arc<Left>) -> Result<Column> {
+        match &self.columns[column] {
+            Held::Some(known, earlier) if Arc::ptr_eq(earlier, left) => return Ok(known.clone()),
+            Held::Some(known, earlier) => {
+                return known.select(&Arc::new(Selection::from_mask(compress(&left.mask, &earlier.mask))));
+            }
+            Held::Nothing if left.count * SPARSE_ONE_IN <= self.rows.len() => {}
+            _ => return self.all(column)?.select(left.selection()),
+        }
+        let scan = self.scan.clone();
+        let ColumnOrigin::File(_) = scan.table.origin(&scan.table.files()[self.file], column) else {
+            return self.all(column)?.select(left.selection());
+        };
+        let rows = self.rows.len();
+        let wanted = left.selection().indices();
+        let value = self.decode(column, |cursor| cursor.read_some(wanted.values(), rows))?;
+        self.columns[column] = Held::Some(value.clone(), left.clone());
+        Ok(value)
+    }
+}
+
+/// Codes of numbers were for tests alone: operators want the numbers, and those that use a column
+/// several times would look them up each time.
+fn values(column: Column) -> Result<Column> {
+    Ok(match &column {
+        Column::Dict(dict) if dict.dictionary().values().data_type().is_primitive() => Column::Flat(dict.flat()?),
+        _ => column,
+    })
 }
 
 fn version(scan: &Scan) -> u64 {

@@ -1,11 +1,10 @@
 //! Predicates over one window of rows: which first, on which rows, and when to give one up.
 
 use super::condition::Condition;
-use crate::column::{Column, Selection};
+use crate::column::{Column, Selection, expand};
 use crate::error::Result;
-use arrow::array::BooleanBufferBuilder;
 use arrow::buffer::BooleanBuffer;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// A predicate sees picked rows only when fewer than one in this many are left. Guessed.
@@ -42,8 +41,36 @@ pub(super) enum Survivors {
     All,
     /// No row.
     None,
-    /// The rows whose bit is set, and how many.
-    Some(BooleanBuffer, usize),
+    /// Some rows.
+    Some(Arc<Left>),
+}
+
+/// Rows of a window that are left.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) mask: BooleanBuffer,
+    pub(super) count: usize,
+    selection: OnceLock<Arc<Selection>>,
+}
+
+/// The columns of a window of rows.
+pub(super) trait WindowColumns {
+    /// Every row of a column of the table.
+    fn all(&mut self, column: usize) -> Result<Column>;
+
+    /// The rows of it that are left.
+    fn left(&mut self, column: usize, left: &Arc<Left>) -> Result<Column>;
+}
+
+impl Left {
+    fn new(mask: BooleanBuffer, count: usize) -> Arc<Self> {
+        Arc::new(Self { mask, count, selection: OnceLock::new() })
+    }
+
+    /// The rows' numbers, which all columns share.
+    pub(super) fn selection(&self) -> &Arc<Selection> {
+        self.selection.get_or_init(|| Arc::new(Selection::from_mask(self.mask.clone())))
+    }
 }
 
 impl Filters {
@@ -74,42 +101,40 @@ impl Filters {
         columns
     }
 
-    /// Evaluates the predicates over a window of `rows` rows. `column` gives a column of the window.
-    pub(super) fn apply(&mut self, rows: usize, column: &mut dyn FnMut(usize) -> Result<Column>) -> Result<Survivors> {
+    /// Evaluates the predicates over a window of `rows` rows.
+    pub(super) fn apply(&mut self, rows: usize, columns: &mut dyn WindowColumns) -> Result<Survivors> {
         self.windows += 1;
         if self.windows.is_multiple_of(REORDER_WINDOWS) {
             self.free.sort_by(|a, b| a.rank().total_cmp(&b.rank()));
         }
-        let mut mask: Option<BooleanBuffer> = None;
-        let mut left = rows;
+        let mut left: Option<Arc<Left>> = None;
+        let mut seen = rows;
         for filter in self.free.iter_mut().chain(&mut self.fallible).filter(|filter| filter.applies()) {
             let start = Instant::now();
             let predicate = &filter.condition.predicate;
-            let columns = predicate.columns().iter().map(|at| column(*at)).collect::<Result<Vec<_>>>()?;
-            let picked = mask.as_ref().filter(|_| predicate.is_fallible() || left * SPARSE_ONE_IN < rows);
-            let seen = left;
-            let next = match picked {
+            let read = predicate.columns().iter();
+            let picked = left.as_ref().filter(|_| predicate.is_fallible() || seen * SPARSE_ONE_IN < rows);
+            let mask = match picked {
                 Some(known) => {
-                    let selection = Arc::new(Selection::from_mask(known.clone()));
-                    let columns = columns.iter().map(|column| column.select(&selection)).collect::<Result<Vec<_>>>()?;
-                    spread(known, &predicate.evaluate(&columns, left)?)
+                    let read = read.map(|at| columns.left(*at, known)).collect::<Result<Vec<_>>>()?;
+                    expand(&known.mask, &predicate.evaluate(&read, seen)?)
                 }
                 None => {
-                    let passed = predicate.evaluate(&columns, rows)?;
-                    mask.as_ref().map_or_else(|| passed.clone(), |known| known & &passed)
+                    let read = read.map(|at| columns.all(*at)).collect::<Result<Vec<_>>>()?;
+                    let passed = predicate.evaluate(&read, rows)?;
+                    left.as_ref().map_or_else(|| passed.clone(), |known| &known.mask & &passed)
                 }
             };
-            left = next.count_set_bits();
-            mask = Some(next);
-            filter.learn(seen, left, start);
-            if left == 0 {
+            let passed = mask.count_set_bits();
+            filter.learn(seen, passed, start);
+            if passed == 0 {
                 return Ok(Survivors::None);
             }
+            if passed < seen {
+                (left, seen) = (Some(Left::new(mask, passed)), passed);
+            }
         }
-        Ok(match mask {
-            Some(mask) if left < rows => Survivors::Some(mask, left),
-            _ => Survivors::All,
-        })
+        Ok(left.map_or(Survivors::All, Survivors::Some))
     }
 }
 
@@ -145,16 +170,4 @@ fn rank(seen: u64, passed: u64, nanoseconds: u64) -> f64 {
         return 0.0;
     }
     nanoseconds as f64 / (seen.saturating_sub(passed) as f64 + 0.01 * seen as f64)
-}
-
-/// The rows of `mask` whose bit in `picked` (one a row of the mask) is set.
-fn spread(mask: &BooleanBuffer, picked: &BooleanBuffer) -> BooleanBuffer {
-    let mut out = BooleanBufferBuilder::new(mask.len());
-    out.append_n(mask.len(), false);
-    for (index, row) in mask.set_indices().enumerate() {
-        if picked.value(index) {
-            out.set_bit(row, true);
-        }
-    }
-    out.finish()
 }

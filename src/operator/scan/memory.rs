@@ -1,9 +1,9 @@
 //! Scans batches that lie in memory.
 
 use super::condition::Condition;
-use super::filter::{Filters, Survivors};
+use super::filter::{Filters, Left, Survivors, WindowColumns};
 use super::project;
-use crate::column::{Chunk, Column, Order, Selection};
+use crate::column::{Chunk, Column, Order};
 use crate::error::{Error, Result};
 use crate::exec::{Cursor, NodeInfo, PipelineBuilder, PlanNode, PlanRef, Source, Step, Stream, TaskContext};
 use crate::layout::ScanPredicate;
@@ -122,22 +122,38 @@ impl Cursor for MemoryCursor {
         let start = self.at;
         let rows = task.query.chunk_rows.max(1).min(self.rows - start);
         self.at += rows;
-        let columns = &self.columns;
-        let column = |column: usize| match &columns[column] {
-            Some(column) => column.slice(start, rows),
-            None => Err(Error::internal("a column in memory is not there")),
-        };
-        let survivors = self.filters.apply(rows, &mut |at| column(at))?;
+        let mut columns = Rows { columns: &self.columns, start, rows };
+        let survivors = self.filters.apply(rows, &mut columns)?;
         if matches!(survivors, Survivors::None) {
             return Ok(Step::Yield);
         }
-        let projected = self.data.projection.iter().map(|at| column(*at)).collect::<Result<_>>()?;
+        let projected = self.data.projection.iter().map(|at| columns.all(*at)).collect::<Result<_>>()?;
         let mut chunk = Chunk::new(projected, rows);
         chunk.order = self.order;
         self.order.sequence += 1;
         Ok(Step::Chunk(match survivors {
-            Survivors::Some(mask, _) => chunk.select(&Arc::new(Selection::from_mask(mask)))?,
+            Survivors::Some(left) => chunk.select(left.selection())?,
             _ => chunk,
         }))
+    }
+}
+
+/// Some rows of columns in memory.
+struct Rows<'a> {
+    columns: &'a [Option<Column>],
+    start: usize,
+    rows: usize,
+}
+
+impl WindowColumns for Rows<'_> {
+    fn all(&mut self, column: usize) -> Result<Column> {
+        match &self.columns[column] {
+            Some(column) => column.slice(self.start, self.rows),
+            None => Err(Error::internal("a column in memory is not there")),
+        }
+    }
+
+    fn left(&mut self, column: usize, left: &Arc<Left>) -> Result<Column> {
+        self.all(column)?.select(left.selection())
     }
 }
