@@ -129,6 +129,8 @@ pub struct Config {
     pub chunk_rows: usize,
     /// Where spill files go.
     pub spill_directory: PathBuf,
+    /// Where footers of tables of many files are kept; none: nowhere.
+    pub footer_cache: Option<PathBuf>,
     /// Bytes of spill files on disk at most.
     pub spill_limit_bytes: u64,
     /// How long a query may run.
@@ -208,6 +210,14 @@ pub const SETTINGS: &[Setting] = &[
         effect: "Bytes that spill files of a query may take on disk.",
         apply: |config, text| bytes(text).map(|value| config.spill_limit_bytes = if value == 0 { u64::MAX } else { value }),
         show: |config| if config.spill_limit_bytes == u64::MAX { "0".into() } else { show_bytes(config.spill_limit_bytes) },
+    },
+    Setting {
+        name: "skep.footer_cache",
+        values: "a directory, or off",
+        default: "skep/footers in the user's cache directory",
+        effect: "Where footers of tables of many files are kept between runs.",
+        apply: |config, text| footer_cache(text).map(|value| config.footer_cache = value),
+        show: |config| config.footer_cache.as_ref().map_or("off".into(), |path| path.display().to_string()),
     },
     Setting {
         name: "skep.query.timeout",
@@ -329,6 +339,7 @@ impl Default for Config {
             memory_limit_bytes: default_memory_limit_bytes(),
             chunk_rows: 8192,
             spill_directory: std::env::temp_dir(),
+            footer_cache: default_footer_cache(),
             spill_limit_bytes: u64::MAX,
             query_timeout: None,
             multiplicity: Multiplicity::Auto,
@@ -473,6 +484,19 @@ fn overwrite(text: &str) -> Result<PartitionOverwrite> {
 fn default_warehouse() -> PathBuf {
     let named = std::env::var_os("SKEP_WAREHOUSE").filter(|path| !path.is_empty());
     named.map_or_else(|| PathBuf::from("warehouse"), PathBuf::from)
+}
+
+/// `skep/footers` in the XDG cache directory; none where there is none.
+fn default_footer_cache() -> Option<PathBuf> {
+    let cache = match std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()) {
+        Some(cache) => cache,
+        None => PathBuf::from(std::env::var_os("HOME").filter(|home| !home.is_empty())?).join(".cache"),
+    };
+    Some(cache.join("skep/footers"))
+}
+
+fn footer_cache(text: &str) -> Result<Option<PathBuf>> {
+    if text.eq_ignore_ascii_case("off") { Ok(None) } else { directory(text).map(Some) }
 }
 
 fn directory(text: &str) -> Result<PathBuf> {

@@ -1,6 +1,6 @@
 //! The library's entrance: an engine with its threads, memory budget and tables.
 
-use crate::catalog::{Catalog, FileTable, MemoryTable, Table};
+use crate::catalog::{Catalog, FileTable, MemoryTable, Table, footer_store};
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -90,7 +90,7 @@ impl EngineBuilder {
         Ok(Engine(Arc::new(Inner {
             scheduler: Scheduler::new(config.threads)?,
             memory: MemoryBudget::new(config.memory_limit_bytes),
-            catalog: Catalog::new(Arc::new(move |path: &str| Ok(open(&disk, path)? as Arc<dyn Table>)))
+            catalog: Catalog::new(Arc::new(move |config: &Config, path: &str| Ok(open(&disk, config, path)? as Arc<dyn Table>)))
                 .with_settle(Arc::new(move |path: &Path| output::settle(&settle_disk, path))),
             functions: RwLock::new(Arc::new(builtin_functions())),
             config,
@@ -112,14 +112,15 @@ impl Engine {
 
     /// Names a file, a directory or a glob of Parquet files as a table.
     pub fn register_path(&self, name: &str, path: &str) -> Result<()> {
-        self.0.catalog.register(name, open(&self.0.disk, path)?);
+        self.0.catalog.register(name, open(&self.0.disk, &self.0.config, path)?);
         Ok(())
     }
 
     /// The same, of files that a declaration says more about.
-    pub(crate) fn register_declared(&self, name: &str, path: &str, declaration: Declaration) -> Result<()> {
+    pub(crate) fn register_declared(&self, config: &Config, name: &str, path: &str, declaration: Declaration) -> Result<()> {
         output::settle(&self.0.disk, Path::new(path))?;
-        self.0.catalog.register(name, FileTable::open_declared(path, declaration)?);
+        let table = FileTable::open_declared(path, declaration, footer_store(config).as_ref())?;
+        self.0.catalog.register(name, table);
         Ok(())
     }
 
@@ -215,9 +216,9 @@ impl Engine {
 }
 
 /// Opens files as a table, after finishing what a dead process began to write there.
-fn open(disk: &Disk, path: &str) -> Result<Arc<FileTable>> {
+fn open(disk: &Disk, config: &Config, path: &str) -> Result<Arc<FileTable>> {
     output::settle(disk, Path::new(path))?;
-    FileTable::open(path)
+    FileTable::open_declared(path, Declaration::default(), footer_store(config).as_ref())
 }
 
 /// The functions every engine knows, with our arithmetic before the borrowed planners.

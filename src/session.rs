@@ -173,7 +173,7 @@ impl Session {
             }
             Request::CreateExternalTable { name, location, declaration, if_not_exists, or_replace } => {
                 if self.may_create("table", &name, if_not_exists, or_replace)? {
-                    self.engine.register_declared(&name, &location, declaration)?;
+                    self.engine.register_declared(&config, &name, &location, declaration)?;
                 }
                 Ok(OutcomeKind::Done(format!("table {name} created")))
             }
@@ -197,8 +197,11 @@ impl Session {
             }
             Request::ShowLayout { table, is_path } => {
                 let catalog = self.engine.catalog();
-                let found =
-                    if is_path { Some(Found::Table(catalog.open(&table)?)) } else { catalog.lookup(&config, None, &table)? };
+                let found = if is_path {
+                    Some(Found::Table(catalog.open(&config, &table)?))
+                } else {
+                    catalog.lookup(&config, None, &table)?
+                };
                 let Some(Found::Table(table)) = found else { return Err(Error::sql(format!("unknown table '{table}'"))) };
                 let any: Arc<dyn Any + Send + Sync> = table.clone();
                 let Ok(files) = Arc::downcast::<FileTable>(any) else {
@@ -210,7 +213,7 @@ impl Session {
                 Ok(OutcomeKind::Rows(table_stream(&titles, rows.collect(), self.engine.scheduler())?))
             }
             Request::DescribeFiles { path } => {
-                let table = self.engine.catalog().open(&path)?;
+                let table = self.engine.catalog().open(&config, &path)?;
                 self.describe_table(&*table)
             }
         }

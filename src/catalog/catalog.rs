@@ -5,6 +5,7 @@ use super::warehouse::{DEFAULT_DATABASE, TableMeta, Warehouse, parse_type};
 use super::{FileTable, Table};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::format::parquet::FooterStore;
 use arrow::datatypes::DataType;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Opens a path or glob as a table.
-pub type OpenFile = dyn Fn(&str) -> Result<Arc<dyn Table>> + Send + Sync;
+pub type OpenFile = dyn Fn(&Config, &str) -> Result<Arc<dyn Table>> + Send + Sync;
 
 /// Called with a path before what is there is read.
 pub type Settle = dyn Fn(&Path) -> Result<()> + Send + Sync;
@@ -150,7 +151,8 @@ impl Catalog {
         }
         let location = Warehouse::new(&config.warehouse).location(&database, &name.to_lowercase(), &meta)?;
         (self.settle)(&location)?;
-        let table = FileTable::open_with_schema(&location, &types(meta.data_columns())?, &types(meta.partitions())?);
+        let (columns, partitions) = (types(meta.data_columns())?, types(meta.partitions())?);
+        let table = FileTable::open_with_schema(&location, &columns, &partitions, footer_store(config).as_ref());
         table.map(|table| Some(Found::Table(table as Arc<dyn Table>)))
     }
 
@@ -160,12 +162,17 @@ impl Catalog {
     }
 
     /// Opens a path or glob as a table.
-    pub fn open(&self, path: &str) -> Result<Arc<dyn Table>> {
+    pub fn open(&self, config: &Config, path: &str) -> Result<Arc<dyn Table>> {
         if path.is_empty() || path.contains('\0') {
             return Err(Error::sql(format!("'{}' is not a path", path.escape_default())));
         }
-        (self.open)(path)
+        (self.open)(config, path)
     }
+}
+
+/// Where footers are kept on disk, if they are.
+pub fn footer_store(config: &Config) -> Option<FooterStore> {
+    config.footer_cache.clone().map(FooterStore::new)
 }
 
 /// Names and types of declared columns.

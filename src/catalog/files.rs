@@ -18,16 +18,13 @@ pub(super) use listing::partition_directories;
 use super::{Table, TableStatistics};
 use crate::disk::{DirectoryLock, parent};
 use crate::error::{Error, Result};
-use crate::format::parquet::{FileId, Footer};
+use crate::format::parquet::{FileId, Footer, FooterStore, open_footers};
 use crate::layout::Declaration;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::ScalarValue;
 use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-
-/// Footers are read by several threads from this many files on. Guessed.
-const PARALLEL_FILES_MIN: usize = 16;
 
 /// A table of Parquet files. Holds footers, not open files.
 #[derive(Debug)]
@@ -78,11 +75,12 @@ impl FileTable {
         path: &Path,
         columns: &[(String, DataType)],
         partitions: &[(String, DataType)],
+        footers: Option<&FooterStore>,
     ) -> Result<Arc<FileTable>> {
         let _lock = DirectoryLock::shared(parent(path)).ok();
         let listing = listing::list_directory(path)?;
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
-        let footers = open_footers(&paths)?;
+        let footers = open_footers(&path.display().to_string(), &paths, footers)?;
         let values = partition::declared(&listing, partitions)?;
         let merged = schema::declared(&paths, &footers, columns, partitions)?;
         let path = path.display().to_string();
@@ -92,21 +90,21 @@ impl FileTable {
     /// Opens the file, the directory (with all directories below it) or the files that match the
     /// glob. Reads the footers that are not known yet.
     pub fn open(path_or_glob: &str) -> Result<Arc<FileTable>> {
-        Self::open_declared(path_or_glob, Declaration::default())
+        Self::open_declared(path_or_glob, Declaration::default(), None)
     }
 
-    /// The same, of files that a declaration says more about.
+    /// The same, of files that a declaration says more about, and with footers that are kept on disk.
     ///
     /// # Errors
     /// Also when the declaration names columns that the files have not.
-    pub fn open_declared(path_or_glob: &str, declaration: Declaration) -> Result<Arc<FileTable>> {
+    pub fn open_declared(path_or_glob: &str, declaration: Declaration, footers: Option<&FooterStore>) -> Result<Arc<FileTable>> {
         // Whoever writes to the directory publishes under the exclusive lock. Without the right to
         // look into the directory above there is no lock, and nobody to write.
         let path = Path::new(path_or_glob);
         let _lock = if path.is_dir() { DirectoryLock::shared(parent(path)).ok() } else { None };
         let listing = listing::list(path_or_glob)?;
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
-        let footers = open_footers(&paths)?;
+        let footers = open_footers(&absolute(path), &paths, footers)?;
         let partitions = partition::infer(&listing)?;
         let merged = schema::merge(&paths, &footers, &partitions.columns)?;
         let path = path_or_glob.to_string();
@@ -204,22 +202,7 @@ impl Table for FileTable {
     }
 }
 
-/// The footers of all files, in their order. The first error in that order wins.
-fn open_footers(paths: &[PathBuf]) -> Result<Vec<(FileId, Arc<Footer>)>> {
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get()).min(8);
-    if paths.len() < PARALLEL_FILES_MIN || threads == 1 {
-        return paths.iter().map(|path| Footer::open(path)).collect();
-    }
-    let share = paths.len().div_ceil(threads);
-    let open = |paths: &[PathBuf]| paths.iter().map(|path| Footer::open(path)).collect::<Result<Vec<_>>>();
-    let parts = std::thread::scope(|scope| {
-        let workers: Vec<_> = paths.chunks(share).map(|paths| scope.spawn(move || open(paths))).collect();
-        let joined = workers.into_iter().map(|worker| worker.join());
-        joined.map(|part| part.unwrap_or_else(|_| Err(Error::internal("reading a footer panicked")))).collect::<Vec<_>>()
-    });
-    let mut footers = Vec::with_capacity(paths.len());
-    for part in parts {
-        footers.extend(part?);
-    }
-    Ok(footers)
+/// The path as it is called from everywhere.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }

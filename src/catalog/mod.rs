@@ -6,7 +6,7 @@ mod files;
 mod memory;
 mod warehouse;
 
-pub use catalog::{Catalog, Found, OpenFile, Settle, View, partitions, types};
+pub use catalog::{Catalog, Found, OpenFile, Settle, View, footer_store, partitions, types};
 pub use files::{
     BucketState, ColumnOrigin, FileTable, NULL_PARTITION, PageBounds, RowGroupBounds, TableBuckets, TableFile, TableZones,
     escape_partition, unescape_partition,

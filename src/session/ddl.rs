@@ -129,7 +129,7 @@ impl Session {
 
     /// Columns as the files at a location have them.
     fn infer_columns(&self, location: &str, partitioned_by: &[String], meta: &mut TableMeta) -> Result<()> {
-        let table = self.engine.catalog().open(location)?;
+        let table = self.engine.catalog().open(&self.config(), location)?;
         for (field, name) in table.schema().fields().iter().zip(table.display_names()) {
             meta.columns.push(ColumnMeta { name: name.clone(), type_name: type_name(field.data_type())?, comment: None });
         }

@@ -136,7 +136,7 @@ impl<'a> Provider<'a> {
             return Ok(Some(found.clone()));
         }
         let found = match name.schema() {
-            Some("parquet") => Some(Found::Table(self.catalog.open(name.table())?)),
+            Some("parquet") => Some(Found::Table(self.catalog.open(self.config, name.table())?)),
             database => self.catalog.lookup(self.config, database, name.table())?,
         };
         if let Some(found) = &found {

@@ -16,7 +16,7 @@ fn table(columns: &[(&str, DataType)]) -> Arc<dyn Table> {
 }
 
 fn catalog() -> Catalog {
-    let open = |path: &str| -> Result<Arc<dyn Table>> {
+    let open = |_: &crate::config::Config, path: &str| -> Result<Arc<dyn Table>> {
         match path {
             "dir/Lineitem/*.parquet" => Ok(table(&[("L_OrderKey", DataType::Int64), ("l_tax", DataType::Float64)])),
             _ => Err(Error::data(format!("no files match {path}"))),

@@ -2,7 +2,8 @@
 
 use super::column::Place;
 use super::damaged;
-use super::footer::{FileColumn, Footer};
+use super::file_schema::FileColumn;
+use super::footer::Footer;
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
 use ::parquet::arrow::ProjectionMask;
@@ -101,7 +102,7 @@ impl ArrowCursor {
     /// The reader starts at the row wanted now.
     fn open(&self) -> Result<ParquetRecordBatchReader> {
         let file = File::open(&self.place.file).map_err(|error| Error::io("open", &self.place.file, error))?;
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(self.footer.reader_schema.clone());
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(self.footer.schema.reader.clone());
         let metadata = ArrowReaderMetadata::try_new(self.footer.metadata.clone(), options).map_err(damaged)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), [self.root]);
         ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)

@@ -13,7 +13,8 @@
 //! Cost: a read of 64 bytes a chunk and of 32 bytes a value. NULL: not in filters, equals nothing.
 //! Putze, Sanders, Singler: "Cache-, Hash- and Space-Efficient Bloom Filters", WEA 2007.
 
-use super::footer::{FileColumn, Footer};
+use super::file_schema::FileColumn;
+use super::footer::Footer;
 use super::kind::Kind;
 use super::page_header::{Compact, I32, STRUCT};
 use crate::error::Result;

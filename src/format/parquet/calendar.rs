@@ -6,7 +6,7 @@
 //! Cost: nothing for other files; for these a minimum over every block of dates. NULLs pass.
 
 use super::column::Place;
-use super::footer::FileColumn;
+use super::file_schema::FileColumn;
 use crate::column::Column;
 use crate::error::{Error, Result};
 use ::parquet::basic::{LogicalType, TimeUnit as Unit, Type as Physical};

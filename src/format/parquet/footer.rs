@@ -1,7 +1,7 @@
 //! Footers: read once a file identity, checked, kept for the whole process.
 
+use super::file_schema::{FileColumn, FileSchema};
 use super::footer_cache::cache;
-use super::kind::{Kind, kind, plan_type};
 use super::page_index::{PageIndex, PageZones};
 use super::pages::chunk_range;
 use super::zones::{ColumnSummary, Zones};
@@ -9,17 +9,21 @@ use super::{calendar, damaged};
 use crate::error::{Error, Result};
 use crate::format::source::{ByteSource, LocalFile};
 use ::bytes::Bytes;
-use ::parquet::arrow::parquet_to_arrow_schema;
-use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use ::parquet::file::metadata::{
+    FileMetaData, ParquetMetaData, ParquetMetaDataBuilder, ParquetMetaDataOptions, ParquetMetaDataReader, RowGroupMetaData,
+};
+use arrow::datatypes::{DataType, Field};
 use std::fs::{File, Metadata};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Bytes at the end of a file that are read at first: the footers of most files lie in them. Guessed.
 const TAIL_BYTES: u64 = 64 << 10;
+/// See [`FileId::is_settled`].
+const SETTLED_AFTER_NS: i128 = 3_000_000_000;
 /// The length of the footer and the magic number after it.
 const END_BYTES: u64 = 8;
 
@@ -30,21 +34,6 @@ pub struct FileId {
     inode: u64,
     bytes: u64,
     modified_ns: i128,
-}
-
-/// A column of a file: a child of the schema's root.
-#[derive(Debug, Clone)]
-pub struct FileColumn {
-    /// The name as the file spells it.
-    pub name: String,
-    /// Its SQL type.
-    pub data_type: DataType,
-    pub(super) root: usize,
-    /// The leaf, when the column is one.
-    pub(super) leaf: Option<usize>,
-    pub(super) kind: Option<Kind>,
-    /// The crate's Arrow field.
-    pub(super) field: Field,
 }
 
 /// One of the columns that a footer says a row group is sorted by.
@@ -63,11 +52,10 @@ pub struct Sorting {
 pub struct Footer {
     pub(super) metadata: Arc<ParquetMetaData>,
     pub(super) file_bytes: u64,
-    /// What the crate's Arrow reader is asked for.
-    pub(super) reader_schema: SchemaRef,
+    /// Shared by files of the same schema.
+    pub(super) schema: Arc<FileSchema>,
     /// Whether early days may be counted in the Julian calendar.
     pub(super) hybrid: bool,
-    columns: Vec<FileColumn>,
     zones: Vec<OnceLock<Zones>>,
     summaries: Vec<OnceLock<ColumnSummary>>,
     distinct: Vec<OnceLock<Option<f64>>>,
@@ -81,6 +69,42 @@ impl FileId {
         Ok(Self::from_metadata(&metadata))
     }
 
+    /// Bytes of an identity on disk.
+    pub(super) const BYTES: usize = 40;
+
+    /// The identity in bytes.
+    pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..8].copy_from_slice(&self.device.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.inode.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes[24..].copy_from_slice(&self.modified_ns.to_le_bytes());
+        bytes
+    }
+
+    /// What [`FileId::to_bytes`] gave.
+    pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let number = |at: usize| {
+            let mut number = [0; 8];
+            number.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_le_bytes(number)
+        };
+        let modified = u128::from(number(24)) | u128::from(number(32)) << 64;
+        Self { device: number(0), inode: number(8), bytes: number(16), modified_ns: modified as i128 }
+    }
+
+    /// Whether the file was not changed a moment ago: then a further change would change its time, which
+    /// some file systems keep to two seconds.
+    pub(super) fn is_settled(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as i128);
+        now - self.modified_ns > SETTLED_AFTER_NS
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(number: u64) -> Self {
+        Self { device: 7, inode: number, bytes: 1000 + number, modified_ns: -i128::from(number) }
+    }
+
     fn from_metadata(metadata: &Metadata) -> Self {
         let modified_ns = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
         Self { device: metadata.dev(), inode: metadata.ino(), bytes: metadata.size(), modified_ns }
@@ -91,16 +115,37 @@ impl Footer {
     /// The footer of the file at `path`, from the cache when the file is the same as then.
     pub fn open(path: &Path) -> Result<(FileId, Arc<Footer>)> {
         let id = FileId::of(path)?;
-        if let Some(footer) = cache().get(&id) {
+        if let Some(footer) = Self::cached(&id) {
             return Ok((id, footer));
         }
+        let (id, footer, _) = Self::read_file(path)?;
+        Ok((id, footer))
+    }
+
+    /// The footer of a file that this process has read before.
+    pub(super) fn cached(id: &FileId) -> Option<Arc<Footer>> {
+        cache().get(id)
+    }
+
+    /// Reads the footer of the file at `path`, whatever is known of it; also returns its bytes.
+    pub(super) fn read_file(path: &Path) -> Result<(FileId, Arc<Footer>, Bytes)> {
         let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
         let metadata = file.metadata().map_err(|error| Error::io("open", path, error))?;
         let id = FileId::from_metadata(&metadata);
         let source = LocalFile::new(path, file, id.bytes);
-        let footer = Arc::new(Self::read(&source).map_err(|error| error.in_file(path))?);
+        let read = || {
+            let bytes = footer_bytes(&source)?;
+            Ok((Self::from_bytes(id, &bytes)?, bytes))
+        };
+        let (footer, bytes) = read().map_err(|error: Error| error.in_file(path))?;
+        Ok((id, footer, bytes))
+    }
+
+    /// The footer that `bytes` are of the file `id`; keeps it in memory.
+    pub(super) fn from_bytes(id: FileId, bytes: &[u8]) -> Result<Arc<Footer>> {
+        let footer = Arc::new(Self::decode(id.bytes, bytes)?);
         cache().insert(id, footer.clone());
-        Ok((id, footer))
+        Ok(footer)
     }
 
     /// Bytes it takes in memory now, roughly: page indexes are read when first asked for.
@@ -109,49 +154,46 @@ impl Footer {
         self.metadata.memory_size() + indexes.map(|index| index.memory_size()).sum::<usize>()
     }
 
-    fn read(source: &dyn ByteSource) -> Result<Self> {
-        let file_bytes = source.len();
-        let bytes = footer_bytes(source)?;
-        let metadata = ParquetMetaDataReader::decode_metadata(&bytes).map_err(damaged)?;
+    fn decode(file_bytes: u64, bytes: &[u8]) -> Result<Self> {
+        let (metadata, schema) = match FileSchema::known(bytes) {
+            Some(schema) => {
+                let options = ParquetMetaDataOptions::new().with_schema(schema.descriptor.clone());
+                let metadata = ParquetMetaDataReader::decode_metadata_with_options(bytes, Some(&options));
+                (metadata.map_err(damaged)?, schema)
+            }
+            None => {
+                let metadata = ParquetMetaDataReader::decode_metadata(bytes).map_err(damaged)?;
+                let schema = FileSchema::new(bytes, metadata.file_metadata().schema_descr_ptr())?;
+                (metadata, schema)
+            }
+        };
         for row_group in metadata.row_groups() {
             check_row_group(row_group, file_bytes)?;
         }
-        let descriptor = metadata.file_metadata().schema_descr();
-        let arrow = parquet_to_arrow_schema(descriptor, None).map_err(damaged)?;
-        let mut columns = Vec::with_capacity(arrow.fields().len());
-        for (root, field) in arrow.fields().iter().enumerate() {
-            let leaf = (0..descriptor.num_columns()).find(|leaf| descriptor.get_column_root_idx(*leaf) == root);
-            let leaf = leaf.filter(|leaf| descriptor.column(*leaf).path().parts().len() == 1);
-            let data_type = plan_type(field.data_type()).map_err(|error| error.in_column(field.name()))?;
-            let kind = leaf.and_then(|leaf| kind(&descriptor.column(leaf), field.data_type()));
-            let name = field.name().clone();
-            columns.push(FileColumn { name, data_type, root, leaf, kind, field: field.as_ref().clone() });
-        }
         let hybrid = calendar::is_hybrid(metadata.file_metadata());
+        let columns = &schema.columns;
         if hybrid {
             columns
                 .iter()
                 .filter(|column| calendar::is_dated(column))
                 .try_for_each(|column| calendar::check_statistics(&metadata, column))?;
         }
-        let reader_fields: Vec<Field> = columns.iter().map(|column| reader_field(&column.field)).collect();
         let groups = metadata.num_row_groups();
         Ok(Self {
             file_bytes,
-            reader_schema: Arc::new(Schema::new(reader_fields)),
             zones: columns.iter().map(|_| OnceLock::new()).collect(),
             summaries: columns.iter().map(|_| OnceLock::new()).collect(),
             distinct: columns.iter().map(|_| OnceLock::new()).collect(),
             indexes: (0..groups).map(|_| OnceLock::new()).collect(),
-            columns,
+            schema,
             hybrid,
-            metadata: Arc::new(metadata),
+            metadata: Arc::new(without_notes(metadata)),
         })
     }
 
     /// The columns, in the file's order.
     pub fn columns(&self) -> &[FileColumn] {
-        &self.columns
+        &self.schema.columns
     }
 
     /// Length of the file.
@@ -176,7 +218,7 @@ impl Footer {
 
     /// Bytes of a column in a row group, compressed and uncompressed: what reading and decoding cost.
     pub fn column_bytes(&self, row_group: usize, column: usize) -> (u64, u64) {
-        let Some(column) = self.columns.get(column) else { return (0, 0) };
+        let Some(column) = self.columns().get(column) else { return (0, 0) };
         let descriptor = self.metadata.file_metadata().schema_descr();
         let row_group = self.metadata.row_group(row_group);
         let leaves = (0..row_group.num_columns()).filter(|leaf| descriptor.get_column_root_idx(*leaf) == column.root);
@@ -193,7 +235,7 @@ impl Footer {
         let claimed = self.metadata.row_group(row_group).sorting_columns().map(Vec::as_slice).unwrap_or_default();
         let known = claimed.iter().map_while(|sorted| {
             let leaf = usize::try_from(sorted.column_idx).ok()?;
-            let column = self.columns.iter().position(|column| column.leaf == Some(leaf))?;
+            let column = self.columns().iter().position(|column| column.leaf == Some(leaf))?;
             Some(Sorting { column, descending: sorted.descending, nulls_first: sorted.nulls_first })
         });
         known.collect()
@@ -212,7 +254,7 @@ impl Footer {
 
     /// Bounds of a column in every row group.
     pub fn zones(&self, column: usize) -> &Zones {
-        self.zones[column].get_or_init(|| Zones::of_row_groups(self, &self.columns[column]))
+        self.zones[column].get_or_init(|| Zones::of_row_groups(self, &self.columns()[column]))
     }
 
     /// What the footer tells of a column's values.
@@ -229,7 +271,7 @@ impl Footer {
     /// Bounds of a flat column in every page of a row group, where the file has them.
     pub fn page_zones(&self, path: &Path, row_group: usize, column: usize) -> Result<Option<PageZones>> {
         let Some(index) = self.page_index(path, row_group)? else { return Ok(None) };
-        Ok(index.zones(&self.columns[column], self.metadata.file_metadata(), self.rows(row_group)))
+        Ok(index.zones(&self.columns()[column], self.metadata.file_metadata(), self.rows(row_group)))
     }
 
     pub(super) fn row_group(&self, row_group: usize) -> &RowGroupMetaData {
@@ -250,14 +292,30 @@ impl Footer {
     /// row group may be split without reading pages twice.
     pub fn page_starts(&self, path: &Path, row_group: usize, columns: &[usize]) -> Result<Vec<usize>> {
         let Some(index) = self.page_index(path, row_group)? else { return Ok(Vec::new()) };
-        let leaves = columns.iter().filter_map(|column| self.columns[*column].leaf);
+        let leaves = columns.iter().filter_map(|column| self.columns()[*column].leaf);
         let largest = leaves.filter_map(|leaf| index.locations(leaf)).max_by_key(|locations| locations.len());
         Ok(largest.map(|pages| pages.iter().map(|page| page.first_row_index as usize).collect()).unwrap_or_default())
     }
 }
 
+/// The metadata without what writers note for their own readers, such as an Arrow schema: it is not
+/// looked at again, and in small files it is the largest part.
+fn without_notes(metadata: ParquetMetaData) -> ParquetMetaData {
+    let file = metadata.file_metadata();
+    let file = FileMetaData::new(
+        file.version(),
+        file.num_rows(),
+        file.created_by().map(str::to_string),
+        None,
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    let row_groups = metadata.into_builder().take_row_groups();
+    ParquetMetaDataBuilder::new(file).set_row_groups(row_groups).build()
+}
+
 /// What the crate is asked to read a column as: views where it would copy.
-fn reader_field(field: &Field) -> Field {
+pub(super) fn reader_field(field: &Field) -> Field {
     let data_type = match field.data_type() {
         DataType::Utf8 => DataType::Utf8View,
         DataType::Binary => DataType::BinaryView,

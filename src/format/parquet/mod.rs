@@ -19,9 +19,12 @@ mod decimals;
 mod delta;
 mod delta_bytes;
 mod dictionary;
+mod file_schema;
 mod fixed;
 mod footer;
 mod footer_cache;
+mod footer_store;
+mod footers;
 mod hybrid;
 mod kind;
 mod levels;
@@ -50,7 +53,10 @@ pub(crate) mod testing;
 mod tests;
 
 pub use column::{ColumnCursor, PageFigures};
-pub use footer::{FileColumn, FileId, Footer, Sorting};
+pub use file_schema::FileColumn;
+pub use footer::{FileId, Footer, Sorting};
+pub use footer_store::FooterStore;
+pub use footers::open_footers;
 pub use page_index::PageZones;
 pub use row_group::RowGroup;
 pub use write::{

@@ -109,7 +109,7 @@ pub(super) const I32: u8 = 5;
 const I64: u8 = 6;
 const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
-const LIST: u8 = 9;
+pub(super) const LIST: u8 = 9;
 const SET: u8 = 10;
 pub(super) const STRUCT: u8 = 12;
 
@@ -225,7 +225,8 @@ impl<'a> Compact<'a> {
         })
     }
 
-    fn skip(&mut self, is: u8, depth: usize) -> Option<()> {
+    /// Passes over a value of this type, `depth` structs or lists deep.
+    pub(super) fn skip(&mut self, is: u8, depth: usize) -> Option<()> {
         if depth > DEPTH_MAX {
             return None;
         }

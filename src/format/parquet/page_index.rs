@@ -1,7 +1,8 @@
 //! Where the pages of a row group lie and what bounds their values, as files may tell at their end.
 
 use super::damaged;
-use super::footer::{FileColumn, Footer};
+use super::file_schema::FileColumn;
+use super::footer::Footer;
 use super::pages::{chunk_range, locations_hold};
 use super::writer::bounds_ordered;
 use super::zones::Zones;

@@ -357,7 +357,7 @@ fn real_speed() {
                 }
             });
             let crates = best_of_3(|| {
-                let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(footer.reader_schema.clone());
+                let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(footer.schema.reader.clone());
                 let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(File::open(&path).unwrap(), options).unwrap();
                 let mask = ::parquet::arrow::ProjectionMask::roots(reader.parquet_schema(), [at]);
                 for batch in reader.with_projection(mask).with_batch_size(8192).build().unwrap() {

@@ -5,7 +5,8 @@
 //! Strings may be cut off: they stay bounds. Bounds of floats say nothing of NaN, and a zero among
 //! them stands for both zeros.
 
-use super::footer::{FileColumn, Footer};
+use super::file_schema::FileColumn;
+use super::footer::Footer;
 use super::kind::Kind;
 use super::page_header::dictionary_values;
 use super::writer::bounds_ordered;

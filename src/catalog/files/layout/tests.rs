@@ -30,7 +30,7 @@ fn bucketed(folder: &Path, hash: BucketHash, count: u32, rows: i64) {
 }
 
 fn open(folder: &Path, declaration: Declaration) -> Arc<FileTable> {
-    FileTable::open_declared(folder.to_str().unwrap(), declaration).unwrap()
+    FileTable::open_declared(folder.to_str().unwrap(), declaration, None).unwrap()
 }
 
 fn declared(columns: &[&str], count: u32) -> Declaration {
@@ -74,7 +74,7 @@ fn declared_buckets_must_fit_the_files() {
     std::fs::copy(folder.path().join("part-0-aa_00000.c000.parquet"), folder.path().join("more.parquet")).unwrap();
     let table = open(folder.path(), declared(&["k"], 4));
     assert!(matches!(table.bucket_state(), BucketState::Refuted(reason) if reason.contains("not all file names")));
-    let error = FileTable::open_declared(folder.path().to_str().unwrap(), declared(&["x"], 4)).unwrap_err();
+    let error = FileTable::open_declared(folder.path().to_str().unwrap(), declared(&["x"], 4), None).unwrap_err();
     assert!(error.message().contains("no column 'x'"), "{error}");
 }
 

@@ -54,6 +54,34 @@ fn many_files_are_not_open_at_once_and_large_ones_come_first() {
     }
 }
 
+#[test]
+fn thousands_of_small_files_are_read_one_after_the_other() {
+    const FILES: usize = 2000;
+    let root = tempfile::tempdir().unwrap();
+    let first = root.path().join("0000.parquet");
+    testing::write(&first, &[rows(0..11)], 1000);
+    let bytes = std::fs::read(&first).unwrap();
+    for file in 1..FILES {
+        std::fs::write(root.path().join(format!("{file:04}.parquet")), &bytes).unwrap();
+    }
+    let before = open_files().unwrap_or(0) as u64;
+    let table = FileTable::open(root.path().to_str().unwrap()).unwrap();
+    assert_eq!(table.files().len(), FILES);
+    let watching = Arc::new(Watching::default());
+    let node = ScanNode::new(table.clone(), vec![0], vec![watching.clone()], Vec::new(), 0.0);
+    let read = numbers(&run(&node, 3, 8192).unwrap(), 0);
+    assert_eq!(read.len(), 11 * FILES);
+    assert_eq!(read.iter().sum::<i64>(), 55 * FILES as i64);
+    // Other tests of this process have files open as well.
+    assert!(watching.0.load(Ordering::Relaxed) < before + 100, "{watching:?} files, {before} before");
+    assert_eq!(counters(&node)["files"], FILES as u64);
+    // One that is cut off is named, whichever thread meets it.
+    let last = root.path().join("1999.parquet");
+    std::fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
+    let error = FileTable::open(root.path().to_str().unwrap()).unwrap_err();
+    assert_eq!(error.place().file.as_deref(), Some(last.as_path()));
+}
+
 /// Two files with the same columns in other types, orders and spellings.
 fn evolved(root: &Path) -> Arc<FileTable> {
     let decimal = |values: Vec<i128>, precision, scale| {
