@@ -321,6 +321,27 @@ fn damaged_bytes_never_panic() {
     assert!(failed > 0, "damage is noticed at least sometimes");
 }
 
+/// Compares every file of apache/parquet-testing that the crate reads, where `PARQUET_TEST_DATA` names
+/// its folder `data`, as it does for the crate's own tests.
+#[test]
+fn files_of_parquet_testing_are_read_as_the_crate_reads_them() {
+    use std::io::Write;
+    let Some(directory) = std::env::var_os("PARQUET_TEST_DATA") else {
+        // Not by a macro, whose output nobody sees when a test passes.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: files of apache/parquet-testing: PARQUET_TEST_DATA is not set");
+        return;
+    };
+    let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut compared = 0;
+    for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "parquet")) {
+        let Ok((_, footer)) = Footer::open(&path) else { continue };
+        let Ok(expected) = oracle(&path, &footer) else { continue };
+        compare(&path, &footer, &expected, 3);
+        compared += 1;
+    }
+    assert!(compared > 40, "{compared} files were compared");
+}
+
 /// Compares real files with the crate: `SKEP_FILES=dir cargo test real_files -- --ignored --nocapture`.
 #[test]
 #[ignore = "wants a directory of Parquet files in SKEP_FILES"]
