@@ -83,7 +83,7 @@ impl FileTable {
         let _lock = DirectoryLock::shared(parent(path)).ok();
         let listing = listing::list_directory(path)?;
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
-        let footers = open_footers(&path.display().to_string(), &paths, footers)?;
+        let footers = open_footers(&absolute(path), &paths, footers)?;
         let values = partition::declared(&listing, partitions)?;
         let merged = schema::declared(&paths, &footers, columns, partitions)?;
         let path = path.display().to_string();
