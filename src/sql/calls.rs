@@ -224,6 +224,15 @@ impl Lambdas {
             Expr::Lambda(_) => {
                 self.0.pop();
             }
+            // The binder takes a field of anything but a column between brackets only.
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                for access in access_chain {
+                    if let AccessExpr::Dot(Expr::Identifier(name)) = access {
+                        let index = Expr::value(Value::SingleQuotedString(name.value.clone()));
+                        *access = AccessExpr::Subscript(Subscript::Index { index });
+                    }
+                }
+            }
             // `(x, y) -> (y, x)` gives structs.
             Expr::Tuple(values) if !self.0.is_empty() => *expr = structure(std::mem::take(values)),
             _ => {}

@@ -428,7 +428,11 @@ pub(super) fn types(special: &str, types: &[DataType], zone: &std::sync::Arc<str
     use super::signature::{is_moment, is_number, is_text};
     use DataType as T;
     let timestamp = || T::Timestamp(TimeUnit::Microsecond, Some(zone.clone()));
-    let atom = |given: &T, wanted: T| (*given == T::Null || is_text(given) || is_number(given)).then_some(wanted);
+    // A text stays what it is: a cast around a constant would hide it.
+    let atom = |given: &T, wanted: T| match (is_text(given), is_text(&wanted)) {
+        (true, true) => Some(given.clone()),
+        _ => (*given == T::Null || is_text(given) || is_number(given)).then_some(wanted),
+    };
     let ints = |types: &[T]| types.iter().map(|given| atom(given, T::Int32)).collect::<Option<Vec<_>>>();
     match (special, types) {
         ("unix" | "parse", [moment]) if is_moment(moment) => Some(vec![moment.clone()]),

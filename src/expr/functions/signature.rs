@@ -109,12 +109,15 @@ fn one(letter: char, given: &DataType, common: Option<&DataType>, zone: &Arc<str
     let when = |fits: bool, wanted: DataType| fits.then_some(wanted);
     match letter {
         '.' => Some(given.clone()),
+        // A text stays what it is: a cast around a constant would hide it.
+        'S' if is_text(given) => Some(given.clone()),
         'S' => when(atomic, T::Utf8View),
         'B' => when(null || *given == T::Boolean || is_text(given), T::Boolean),
         'I' => when(null || number || is_text(given), T::Int32),
         'L' => when(null || number || is_text(given), T::Int64),
         'D' => when(null || number || is_text(given), T::Float64),
         'X' => when(null || binary || is_text(given), T::BinaryView),
+        'E' if is_text(given) => Some(given.clone()),
         'E' if binary => Some(T::BinaryView),
         'E' => when(atomic, T::Utf8View),
         'N' if number => Some(given.clone()),
