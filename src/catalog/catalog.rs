@@ -2,7 +2,7 @@
 
 use super::files::partition_directories;
 use super::warehouse::{DEFAULT_DATABASE, TableMeta, Warehouse, parse_type};
-use super::{FileTable, Table};
+use super::{DeclaredColumns, FileSpec, Table, open_files};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use arrow::datatypes::DataType;
@@ -12,8 +12,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Opens a path or glob as a table.
-pub type OpenFile = dyn Fn(&str) -> Result<Arc<dyn Table>> + Send + Sync;
+/// Opens a path or glob as a table of files.
+pub type OpenFile = dyn Fn(&str, &FileSpec) -> Result<Arc<dyn Table>> + Send + Sync;
 
 /// Called with a path before what is there is read.
 pub type Settle = dyn Fn(&Path) -> Result<()> + Send + Sync;
@@ -150,8 +150,11 @@ impl Catalog {
         }
         let location = Warehouse::new(&config.warehouse).location(&database, &name.to_lowercase(), &meta)?;
         (self.settle)(&location)?;
-        let table = FileTable::open_with_schema(&location, &types(meta.data_columns())?, &types(meta.partitions())?);
-        table.map(|table| Some(Found::Table(table as Arc<dyn Table>)))
+        let spec = FileSpec { time_zone: Some(config.time_zone.clone()), ..meta.file_spec() };
+        let (columns, partitions) = (types(meta.data_columns())?, types(meta.partitions())?);
+        let declared = DeclaredColumns { columns: &columns, partitions: &partitions };
+        let path = location.to_str().ok_or_else(|| Error::unsupported("a location that is not UTF-8"))?;
+        open_files(path, &spec, Some(declared)).map(|table| Some(Found::Table(table)))
     }
 
     /// Whether a name is one of the session's, which also have the database `default`.
@@ -159,12 +162,17 @@ impl Catalog {
         database.is_none_or(|database| database == DEFAULT_DATABASE) && self.contains(name)
     }
 
-    /// Opens a path or glob as a table.
+    /// Opens a path or glob as a table; what its files are they tell.
     pub fn open(&self, path: &str) -> Result<Arc<dyn Table>> {
+        self.open_as(path, &FileSpec { guess: true, ..FileSpec::default() })
+    }
+
+    /// The same, of files of which something is said.
+    pub fn open_as(&self, path: &str, spec: &FileSpec) -> Result<Arc<dyn Table>> {
         if path.is_empty() || path.contains('\0') {
             return Err(Error::sql(format!("'{}' is not a path", path.escape_default())));
         }
-        (self.open)(path)
+        (self.open)(path, spec)
     }
 }
 

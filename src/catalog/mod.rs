@@ -3,6 +3,7 @@
 #[expect(clippy::module_inception, reason = "the file is named after the one struct in it")]
 mod catalog;
 mod files;
+mod formatted;
 mod memory;
 mod warehouse;
 
@@ -11,9 +12,10 @@ pub use files::{
     BucketState, ColumnOrigin, FileTable, NULL_PARTITION, PageBounds, RowGroupBounds, TableBuckets, TableFile, TableZones,
     escape_partition, unescape_partition,
 };
+pub use formatted::{DeclaredColumns, FileSpec, FormatFile, FormatTable, PartitionBounds, open_files};
 pub use memory::MemoryTable;
-pub(crate) use warehouse::same_type;
 pub use warehouse::{ColumnMeta, DEFAULT_DATABASE, DatabaseMeta, META, TableMeta, ViewMeta, Warehouse, parse_type, type_name};
+pub(crate) use warehouse::{READ_PROPERTIES, same_type};
 
 use crate::layout::ColumnStatistics;
 use arrow::datatypes::SchemaRef;
@@ -38,6 +40,11 @@ pub trait Table: Any + Debug + Send + Sync {
 
     /// What it is, for EXPLAIN and errors: a path or a name.
     fn describe(&self) -> String;
+
+    /// Number of its columns, the last ones, that directories' names hold.
+    fn partition_columns(&self) -> usize {
+        0
+    }
 }
 
 /// What is known of a table's rows from its footers.

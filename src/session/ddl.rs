@@ -78,23 +78,30 @@ impl Session {
         if self.target(&create.name, config)?.is_some() {
             return if create.if_not_exists { done() } else { Err(exists(&database, &table)) };
         }
-        match create.format.as_deref() {
-            None | Some("parquet") => {}
-            Some(other) => {
-                let error = Error::unsupported(format!("a table of the format {}", other.to_uppercase()));
-                return Err(error.with_hint("write USING parquet or STORED AS PARQUET"));
-            }
+        let (format, mut options) = super::formats::format_of(&create)?;
+        let location_text = create.location.clone().or_else(|| options.remove("path"));
+        if create.external && create.columns.is_empty() && create.like.is_none() && create.query.is_none() {
+            return self.create_external_files(&create, format, options, location_text, config);
         }
-        if create.external && create.location.is_none() {
+        let is_parquet = format == "parquet";
+        if create.external && location_text.is_none() {
             return Err(Error::sql("CREATE EXTERNAL TABLE needs a LOCATION"));
         }
-        let mut meta = TableMeta { provider: Some("parquet".into()), comment: create.comment, ..TableMeta::new() };
+        let mut meta = TableMeta { provider: Some(format.into()), comment: create.comment, ..TableMeta::new() };
         meta.properties = create.properties;
-        for key in meta.properties.keys() {
+        if is_parquet {
+            // They say how files are written.
+            meta.properties.extend(options);
+        } else {
+            meta.options = options;
+        }
+        for key in meta.properties.keys().filter(|key| is_parquet || !is_read_property(key)) {
             check_property(key)?;
         }
-        meta.location = create.location.as_deref().map(location).transpose()?;
+        meta.location = location_text.as_deref().map(location).transpose()?;
+        super::formats::check(&meta)?;
         if let Some(query) = &create.query {
+            super::formats::check_writable(&meta)?;
             if !create.columns.is_empty() || create.like.is_some() {
                 return Err(Error::sql("CREATE TABLE AS takes its columns from the query: leave the list out"));
             }
@@ -129,15 +136,12 @@ impl Session {
 
     /// Columns as the files at a location have them.
     fn infer_columns(&self, location: &str, partitioned_by: &[String], meta: &mut TableMeta) -> Result<()> {
-        let table = self.engine.catalog().open(location)?;
+        let table = self.engine.catalog().open_as(location, &meta.file_spec())?;
         for (field, name) in table.schema().fields().iter().zip(table.display_names()) {
             meta.columns.push(ColumnMeta { name: name.clone(), type_name: type_name(field.data_type())?, comment: None });
         }
-        let any: std::sync::Arc<dyn std::any::Any + Send + Sync> = table;
-        if let Ok(files) = std::sync::Arc::downcast::<crate::catalog::FileTable>(any) {
-            let found = &meta.columns[files.file_columns()..];
-            meta.partition_columns = found.iter().map(|column| column.name.clone()).collect();
-        }
+        let found = &meta.columns[meta.columns.len() - table.partition_columns()..];
+        meta.partition_columns = found.iter().map(|column| column.name.clone()).collect();
         let same = partitioned_by.is_empty()
             || partitioned_by
                 .iter()
@@ -343,6 +347,10 @@ pub(super) fn check_columns(meta: &TableMeta) -> Result<()> {
         return Err(Error::sql("a table needs a column that is no partition column"));
     }
     Ok(())
+}
+
+fn is_read_property(key: &str) -> bool {
+    crate::catalog::READ_PROPERTIES.contains(&key.to_lowercase().as_str())
 }
 
 /// Properties that change how files are written, and that nobody here would honour.

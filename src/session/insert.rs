@@ -37,6 +37,7 @@ impl Session {
     pub(super) fn insert(&self, insert: Insert, parameters: &Parameters, text: &str, config: &Config) -> Result<OutcomeKind> {
         let target = self.table_target(&insert.table, config)?;
         let meta = &target.meta;
+        super::formats::check_writable(meta)?;
         check_partition(&insert, meta)?;
         let fixed: Vec<(String, Option<String>)> =
             insert.partition.iter().filter_map(|(name, value)| value.clone().map(|value| (name.clone(), value))).collect();

@@ -2,9 +2,10 @@
 
 use super::bind::{Parameters, bind_view};
 use super::literal::{Literal, LiteralPlanner};
-use crate::catalog::{Catalog, Found, Table, TableHandle};
+use crate::catalog::{Catalog, FileSpec, Found, Table, TableHandle};
 use crate::config::Config;
 use crate::error::Error;
+use crate::format::registry::format_named;
 use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::datatype::DataTypeExt;
@@ -16,6 +17,9 @@ use sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Stands where the name of a format stands before a path, for files that tell theirs.
+pub(super) const ANY_FORMAT: &str = "*";
 
 /// The functions that SQL may call, and the planners of special forms.
 #[derive(Debug, Clone, Default)]
@@ -121,7 +125,7 @@ impl<'a> Provider<'a> {
         &self.options
     }
 
-    /// The table behind a name or, with schema `parquet`, behind a path. None for views.
+    /// The table behind a name or, with a format for its schema, behind a path. None for views.
     pub(super) fn table(&self, name: &TableReference) -> crate::Result<Option<Arc<dyn Table>>> {
         match self.found(name)? {
             Some(Found::Table(table)) => Ok(Some(table)),
@@ -136,7 +140,15 @@ impl<'a> Provider<'a> {
             return Ok(Some(found.clone()));
         }
         let found = match name.schema() {
-            Some("parquet") => Some(Found::Table(self.catalog.open(name.table())?)),
+            Some(format) if format == ANY_FORMAT || format_named(format).is_some() => {
+                let spec = FileSpec {
+                    format: (format != ANY_FORMAT).then(|| format.to_owned()),
+                    time_zone: Some(self.config.time_zone.clone()),
+                    guess: true,
+                    ..FileSpec::default()
+                };
+                Some(Found::Table(self.catalog.open_as(name.table(), &spec)?))
+            }
             database => self.catalog.lookup(self.config, database, name.table())?,
         };
         if let Some(found) = &found {

@@ -1,5 +1,6 @@
 //! What is written down of databases and tables: JSON that people can read, beside the data.
 
+use crate::catalog::FileSpec;
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,10 @@ pub const META: &str = ".skep.json";
 
 /// The version of the JSON that this code writes and the newest that it reads.
 const FORMAT_VERSION: u32 = 1;
+
+/// Properties of tables that say how files are read.
+pub(crate) const READ_PROPERTIES: [&str; 4] =
+    ["skip.header.line.count", "skip.footer.line.count", "serialization.null.format", "serialization.encoding"];
 
 /// A table or view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +43,9 @@ pub struct TableMeta {
     /// TBLPROPERTIES.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub properties: BTreeMap<String, String>,
+    /// OPTIONS, and what ROW FORMAT says: how files of the format are read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
     /// The query of a view; none for tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<ViewMeta>,
@@ -96,9 +104,25 @@ impl TableMeta {
             location: None,
             comment: None,
             properties: BTreeMap::new(),
+            options: BTreeMap::new(),
             view: None,
             created_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// How its files are read: by its options, and by those properties that Hive has for that.
+    pub fn file_spec(&self) -> FileSpec {
+        let mut options = self.options.clone();
+        let is_parquet = self.provider.as_deref().is_none_or(|provider| provider == "parquet");
+        let said =
+            self.properties.iter().filter(|(key, _)| !is_parquet && READ_PROPERTIES.contains(&key.to_lowercase().as_str()));
+        options.extend(said.map(|(key, value)| (key.clone(), value.clone())));
+        if is_parquet {
+            // Its files say everything about themselves.
+            options.clear();
+        }
+        let format = self.provider.clone().or_else(|| Some("parquet".to_owned()));
+        FileSpec { format, options, ..FileSpec::default() }
     }
 
     /// The columns that files have.

@@ -22,6 +22,7 @@ mod dictionary;
 mod fixed;
 mod footer;
 mod footer_cache;
+mod generic;
 mod hybrid;
 mod kind;
 mod levels;
@@ -51,6 +52,7 @@ mod tests;
 
 pub use column::{ColumnCursor, PageFigures};
 pub use footer::{FileColumn, FileId, Footer, Sorting};
+pub use generic::ParquetFormat;
 pub use page_index::PageZones;
 pub use row_group::RowGroup;
 pub use write::{

@@ -5,6 +5,7 @@
 //! that names it.
 
 mod insert;
+mod row_format;
 mod show;
 mod table;
 mod view;
