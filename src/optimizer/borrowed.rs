@@ -20,8 +20,8 @@
 
 use super::constants;
 use crate::error::Result;
-use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::JoinType;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::{Expr, LogicalPlan};
 use datafusion_optimizer::{Optimizer, OptimizerConfig, OptimizerContext, OptimizerRule};
 use std::hash::BuildHasher;
