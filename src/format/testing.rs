@@ -17,7 +17,7 @@ pub(crate) fn read_all(
     let wanted: Vec<WantedColumn> = names
         .iter()
         .map(|name| {
-            let at = columns.columns.iter().position(|column| column.name == *name).unwrap();
+            let at = columns.columns.iter().position(|column| column.name == *name).expect("the file has the column");
             WantedColumn { at, data_type: columns.columns[at].data_type.clone() }
         })
         .collect();
@@ -37,9 +37,11 @@ pub(crate) fn read_all(
 pub(crate) fn column_texts(rows: &[Rows], column: usize) -> Vec<String> {
     let mut texts = Vec::new();
     for piece in rows {
-        let array = piece.columns[column].flat().unwrap();
+        let array = piece.columns[column].flat().expect("a column can be flat");
         assert_eq!(array.len(), piece.rows);
-        let text = |row| if array.is_null(row) { "NULL".to_owned() } else { array_value_to_string(&array, row).unwrap() };
+        let text = |row| {
+            if array.is_null(row) { "NULL".to_owned() } else { array_value_to_string(&array, row).expect("a value can be shown") }
+        };
         texts.extend((0..piece.rows).map(text));
     }
     texts
