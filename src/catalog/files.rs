@@ -3,9 +3,9 @@
 mod bounds;
 mod escape;
 mod layout;
-mod listing;
-mod partition;
-mod schema;
+pub(super) mod listing;
+pub(super) mod partition;
+pub(super) mod schema;
 
 #[cfg(test)]
 mod tests;
@@ -85,7 +85,7 @@ impl FileTable {
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
         let footers = open_footers(&absolute(path), &paths, footers)?;
         let values = partition::declared(&listing, partitions)?;
-        let merged = schema::declared(&paths, &footers, columns, partitions)?;
+        let merged = schema::declared(&paths, &fields(&footers), columns, partitions)?;
         let path = path.display().to_string();
         Self::assemble(path, paths, footers, values, merged, partitions.len(), declaration)
     }
@@ -109,7 +109,7 @@ impl FileTable {
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
         let footers = open_footers(&absolute(path), &paths, footers)?;
         let partitions = partition::infer(&listing)?;
-        let merged = schema::merge(&paths, &footers, &partitions.columns)?;
+        let merged = schema::merge(&paths, &fields(&footers), &partitions.columns)?;
         let path = path_or_glob.to_string();
         Self::assemble(path, paths, footers, partitions.values, merged, partitions.columns.len(), declaration)
     }
@@ -216,6 +216,16 @@ impl Table for FileTable {
     fn describe(&self) -> String {
         self.path.clone()
     }
+
+    fn partition_columns(&self) -> usize {
+        self.schema.fields().len() - self.file_columns
+    }
+}
+
+/// Names and types of the files' columns.
+fn fields(footers: &[(FileId, Arc<Footer>)]) -> Vec<schema::FileFields<'_>> {
+    let fields = footers.iter().map(|(_, footer)| footer.columns().iter());
+    fields.map(|columns| columns.map(|column| (column.name.as_str(), &column.data_type)).collect()).collect()
 }
 
 /// The path as it is called from everywhere.

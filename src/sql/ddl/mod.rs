@@ -7,6 +7,7 @@
 mod insert;
 mod maintain;
 mod multi;
+mod row_format;
 mod show;
 mod table;
 mod view;
