@@ -81,6 +81,20 @@ impl FileTable {
         footers: Option<&FooterStore>,
     ) -> Result<Arc<FileTable>> {
         let _lock = DirectoryLock::shared(parent(path)).ok();
+        Self::open_own(path, columns, partitions, declaration, footers)
+    }
+
+    /// The same of a directory that the caller itself is writing, and whose lock it may hold.
+    ///
+    /// # Errors
+    /// As [`FileTable::open_with_schema`].
+    pub fn open_own(
+        path: &Path,
+        columns: &[(String, DataType)],
+        partitions: &[(String, DataType)],
+        declaration: Declaration,
+        footers: Option<&FooterStore>,
+    ) -> Result<Arc<FileTable>> {
         let listing = listing::list_directory(path)?;
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
         let footers = open_footers(&absolute(path), &paths, footers)?;
