@@ -169,7 +169,7 @@ impl FormatTable {
             };
             opened.push((file, known));
         }
-        let columns: Option<Vec<FileColumn>> = wanted.map(|wanted| {
+        let columns: Option<Vec<FileColumn>> = wanted.as_ref().map(|wanted| {
             let column = |(name, data_type): &(String, DataType)| FileColumn { name: name.clone(), data_type: data_type.clone() };
             wanted.columns.iter().map(column).collect()
         });
@@ -189,7 +189,7 @@ impl FormatTable {
         let fields: Vec<FileFields> = opened
             .iter()
             .zip(&found)
-            .map(|((_, reader), columns)| match wanted {
+            .map(|((_, reader), columns)| match &wanted {
                 Some(wanted) if reader.by_place(columns) => {
                     let names = wanted.columns.iter().map(|(name, _)| name.as_str());
                     names.zip(columns.columns.iter().map(|column| &column.data_type)).collect()
@@ -391,7 +391,7 @@ mod tests {
         put(root.path().join("y=2/b.csv"), "name,id,more\ny,22222222222,1.5\n");
         put(root.path().join("y=2/_hidden.csv"), "no\n");
         put(root.path().join("y=2/.b.csv.crc"), "no\n");
-        let table = open_files(root.path().to_str().unwrap(), &guessed(), None).unwrap();
+        let table = open_files(root.path().to_str().unwrap(), &guessed(), None, None).unwrap();
         assert_eq!(types(&*table), ["id Int64", "name Utf8View", "more Float64", "y Int32"]);
         assert_eq!((table.partition_columns(), table.display_names()[0].as_str()), (1, "Id"));
         let table = table.as_any().downcast_ref::<FormatTable>().unwrap();
@@ -401,7 +401,7 @@ mod tests {
         assert_eq!(table.formats(), ["csv"]);
         // What is a number here and text there is text.
         put(root.path().join("y=3/c.csv"), "id,name\nx1,z\n");
-        let table = open_files(root.path().to_str().unwrap(), &guessed(), None).unwrap();
+        let table = open_files(root.path().to_str().unwrap(), &guessed(), None, None).unwrap();
         assert_eq!(types(&*table)[0], "id Utf8View");
     }
 
@@ -416,13 +416,13 @@ mod tests {
         put(at("y=2/part.json"), "{\"id\": 3}\n");
         let columns = [("id".to_owned(), DataType::Int64)];
         let partitions = [("y".to_owned(), DataType::Int32)];
-        let wanted = DeclaredColumns { columns: &columns, partitions: &partitions };
+        let wanted = DeclaredColumns { columns: &columns, partitions: &partitions, declaration: Declaration::default() };
         let spec = FileSpec { format: Some("json".into()), ..FileSpec::default() };
-        let table = open_files(root.path().to_str().unwrap(), &spec, Some(wanted)).unwrap();
+        let table = open_files(root.path().to_str().unwrap(), &spec, Some(wanted.clone()), None).unwrap();
         // What looks like text in a table of text is text.
         assert_eq!(table.as_any().downcast_ref::<FormatTable>().unwrap().formats(), ["json"]);
         std::fs::rename(at("y=1/000000_0"), at("y=1/a.parquet")).unwrap();
-        let table = open_files(root.path().to_str().unwrap(), &spec, Some(wanted)).unwrap();
+        let table = open_files(root.path().to_str().unwrap(), &spec, Some(wanted.clone()), None).unwrap();
         assert_eq!(table.as_any().downcast_ref::<FormatTable>().unwrap().formats(), ["json", "parquet"]);
         assert_eq!(types(&*table), ["id Int64", "y Int32"]);
     }
@@ -434,14 +434,14 @@ mod tests {
         let path = root.path().join("a.csv").to_str().unwrap().to_owned();
         let open = |format: Option<&str>| {
             let spec = FileSpec { format: format.map(str::to_owned), ..FileSpec::default() };
-            open_files(&path, &spec, None).unwrap_err()
+            open_files(&path, &spec, None, None).unwrap_err()
         };
         assert!(open(None).message().contains("have no columns"));
         assert_eq!(open(Some("lance")).kind(), ErrorKind::Unsupported);
         assert_eq!(open(Some("parquet")).kind(), ErrorKind::Data);
         put(root.path().join("t/_delta_log/0.json"), "{}");
         put(root.path().join("t/a.csv"), "a\n1\n");
-        let error = open_files(root.path().join("t").to_str().unwrap(), &FileSpec::default(), None).unwrap_err();
+        let error = open_files(root.path().join("t").to_str().unwrap(), &FileSpec::default(), None, None).unwrap_err();
         assert!(error.message().contains("Delta"), "{error}");
     }
 }

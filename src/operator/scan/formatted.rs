@@ -9,10 +9,10 @@
 //! predicate is true.
 
 use super::condition::Condition;
-use super::filter::{Filters, Survivors};
+use super::filter::{Filters, Left, Survivors, WindowColumns};
 use super::project;
 use crate::catalog::{ColumnOrigin, FormatTable, PartitionBounds, Table};
-use crate::column::{Chunk, Column, Order, Selection, storage_type};
+use crate::column::{Chunk, Column, Order, storage_type};
 use crate::error::{Error, Result};
 use crate::exec::{Counter, Cursor, NodeInfo, PipelineBuilder, PlanNode, PlanRef, Source, Step, Stream, TaskContext, Unit as Of};
 use crate::format::reader::{ReadRequest, Split, SplitReader, WantedColumn};
@@ -220,6 +220,23 @@ impl FormatCursor {
     }
 }
 
+/// Rows that were read, for the predicates: every column is there already.
+struct Parsed<'a> {
+    cursor: &'a FormatCursor,
+    columns: &'a [Column],
+    rows: usize,
+}
+
+impl WindowColumns for Parsed<'_> {
+    fn all(&mut self, column: usize) -> Result<Column> {
+        self.cursor.column(self.columns, column, self.rows)
+    }
+
+    fn left(&mut self, column: usize, left: &Arc<Left>) -> Result<Column> {
+        self.all(column)?.select(left.selection())
+    }
+}
+
 impl Cursor for FormatCursor {
     fn next(&mut self, task: &TaskContext) -> Result<Step> {
         for _ in 0..EMPTY_STEPS_MAX {
@@ -237,7 +254,7 @@ impl Cursor for FormatCursor {
             }
             let (columns, rows) = (read.columns, read.rows);
             let mut filters = std::mem::replace(&mut self.filters, Filters::new(std::iter::empty(), |_| 1));
-            let survivors = filters.apply(rows, &mut |column| self.column(&columns, column, rows));
+            let survivors = filters.apply(rows, &mut Parsed { cursor: self, columns: &columns, rows });
             self.filters = filters;
             let survivors = survivors?;
             if matches!(survivors, Survivors::None) {
@@ -248,7 +265,7 @@ impl Cursor for FormatCursor {
             chunk.order = self.order;
             self.order.sequence += 1;
             return Ok(Step::Chunk(match survivors {
-                Survivors::Some(mask, _) => chunk.select(&Arc::new(Selection::from_mask(mask)))?,
+                Survivors::Some(left) => chunk.select(left.selection())?,
                 _ => chunk,
             }));
         }
