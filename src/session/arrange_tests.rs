@@ -91,7 +91,8 @@ fn buckets_are_written_in_every_dialect_and_joined() {
             for said in ["by 4 buckets", "parts 4", words] {
                 assert!(plan.contains(said), "no '{said}' in\n{plan}");
             }
-            assert!(!plan.contains("switch") && !plan.contains("warning"), "{plan}");
+            // Memory that is never granted makes partitions spill, which is a switch too.
+            assert!((spill == "true" || !plan.contains("switch")) && !plan.contains("warning"), "{plan}");
         }
     }
 }

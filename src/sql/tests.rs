@@ -249,7 +249,6 @@ fn what_is_parsed_and_not_honoured_is_refused_by_name_and_position() {
         ("CREATE OR REPLACE TABLE x AS SELECT 1", "CREATE TABLE AS SELECT", 1, 1),
         ("CREATE TABLE x (a INT)\n SKEWED BY (a)", "SKEWED BY", 2, 2),
         ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", "MERGE INTO", 1, 1),
-        ("SELECT 1;\n  ANALYZE TABLE t", "ANALYZE TABLE", 2, 3),
         ("SELECT a COLLATE x FROM t", "COLLATE", 1, 10),
         ("SELECT * FROM delta.`x`", "delta", 1, 15),
     ] {
