@@ -1,6 +1,6 @@
 //! IN and NOT IN, and what the planner finds of them in joins.
 
-use super::{fixture::Provider, optimized, text};
+use super::{optimized, text};
 use datafusion_common::JoinType;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::LogicalPlan;
