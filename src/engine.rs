@@ -1,6 +1,6 @@
 //! The library's entrance: an engine with its threads, memory budget and tables.
 
-use crate::catalog::{Catalog, FileTable, MemoryTable, Table, footer_store};
+use crate::catalog::{Catalog, FileSpec, FileTable, MemoryTable, Table, footer_store, open_files};
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -90,7 +90,7 @@ impl EngineBuilder {
         Ok(Engine(Arc::new(Inner {
             scheduler: Scheduler::new(config.threads)?,
             memory: MemoryBudget::new(config.memory_limit_bytes),
-            catalog: Catalog::new(Arc::new(move |config: &Config, path: &str| Ok(open(&disk, config, path)? as Arc<dyn Table>)))
+            catalog: Catalog::new(Arc::new(move |config: &Config, path: &str, spec: &FileSpec| open(&disk, config, path, spec)))
                 .with_settle(Arc::new(move |path: &Path| output::settle(&settle_disk, path))),
             functions: RwLock::new(Arc::new(builtin_functions())),
             config,
@@ -110,9 +110,15 @@ impl Engine {
         EngineBuilder::default()
     }
 
-    /// Names a file, a directory or a glob of Parquet files as a table.
+    /// Names a file, a directory or a glob of files as a table. Of what format they are their names tell,
+    /// or their first bytes.
     pub fn register_path(&self, name: &str, path: &str) -> Result<()> {
-        self.0.catalog.register(name, open(&self.0.disk, &self.0.config, path)?);
+        self.register_files(name, path, &FileSpec { guess: true, ..FileSpec::default() })
+    }
+
+    /// The same, of files of which something is said.
+    pub(crate) fn register_files(&self, name: &str, path: &str, spec: &FileSpec) -> Result<()> {
+        self.0.catalog.register(name, open(&self.0.disk, &self.0.config, path, spec)?);
         Ok(())
     }
 
@@ -216,9 +222,9 @@ impl Engine {
 }
 
 /// Opens files as a table, after finishing what a dead process began to write there.
-fn open(disk: &Disk, config: &Config, path: &str) -> Result<Arc<FileTable>> {
+fn open(disk: &Disk, config: &Config, path: &str, spec: &FileSpec) -> Result<Arc<dyn Table>> {
     output::settle(disk, Path::new(path))?;
-    FileTable::open_declared(path, Declaration::default(), footer_store(config).as_ref())
+    open_files(path, spec, None, footer_store(config).as_ref())
 }
 
 /// The functions every engine knows, with our arithmetic before the borrowed planners.

@@ -12,6 +12,7 @@ mod arrange;
 #[cfg(test)]
 mod arrange_tests;
 mod ddl;
+mod formats;
 mod functions;
 mod insert;
 mod load;
@@ -25,7 +26,7 @@ mod show;
 mod target;
 mod write;
 
-use crate::catalog::{FileTable, Found};
+use crate::catalog::{FileSpec, FileTable, Found};
 use crate::config::{Config, JoinStrategy, Multiplicity};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -242,15 +243,19 @@ impl Session {
                 let Some(Found::Table(table)) = found else { return Err(Error::sql(format!("unknown table '{table}'"))) };
                 let any: Arc<dyn Any + Send + Sync> = table.clone();
                 let Ok(files) = Arc::downcast::<FileTable>(any) else {
-                    return Err(Error::unsupported(format!("SHOW LAYOUT of {}, which is not made of files,", table.describe())));
+                    return Err(Error::unsupported(format!(
+                        "SHOW LAYOUT of {}, which is not made of Parquet files,",
+                        table.describe()
+                    )));
                 };
                 let facts = files.layout_facts().into_iter();
                 let rows = facts.map(|fact| vec![fact.fact, fact.columns, fact.evidence.to_string(), fact.source]);
                 let titles = ["fact", "columns", "evidence", "source"];
                 Ok(OutcomeKind::Rows(table_stream(&titles, rows.collect(), self.engine.scheduler())?))
             }
-            Request::DescribeFiles { path } => {
-                let table = self.engine.catalog().open(&config, &path)?;
+            Request::DescribeFiles { path, format } => {
+                let spec = FileSpec { format, guess: true, ..FileSpec::default() };
+                let table = self.engine.catalog().open_as(&config, &path, &spec)?;
                 self.describe_table(&*table)
             }
         }

@@ -218,3 +218,22 @@ fn a_closed_pipe_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
 }
+
+#[test]
+fn text_files_are_tables() {
+    let folder = scratch("text-files");
+    let path = |name: &str| folder.join(name).display().to_string();
+    std::fs::write(path("a.csv"), "id,name\n1,Ann\n2,\"Bob, B\"\n").unwrap();
+    std::fs::write(path("b.ndjson"), "{\"id\":2,\"n\":7}\n{\"id\":3,\"n\":8}\n").unwrap();
+    let (a, b) = (format!("a={}", path("a.csv")), format!("b={}", path("b.ndjson")));
+    let sql = "SELECT name, n FROM a JOIN b ON a.id = b.id";
+    assert_eq!(answer(&["--table", &a, "--table", &b, "--format", "csv", "-e", sql]), "name,n\n\"Bob, B\",7\n");
+    // Beyond what is looked at to find the types a value does not fit: where it stands is told.
+    let mut text = "n\n".to_owned() + &"1234567\n".repeat(500_000);
+    text += "oops\n";
+    text += &"1234567\n".repeat(100_000);
+    std::fs::write(path("c.csv"), text).unwrap();
+    let error = failure(&["-e", &format!("SELECT sum(n) FROM '{}'", path("c.csv"))], 1, "");
+    assert!(error.contains("line 500002: 'oops' is no INT") && error.contains("c.csv, column n"), "{error}");
+    assert!(error.contains("hint: the columns were guessed"), "{error}");
+}

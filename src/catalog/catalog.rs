@@ -3,7 +3,7 @@
 use super::files::partition_directories;
 use super::information::{self, INFORMATION_SCHEMA};
 use super::warehouse::{DEFAULT_DATABASE, TableMeta, Warehouse, parse_type};
-use super::{FileTable, Table};
+use super::{DeclaredColumns, FileSpec, FileTable, Table, open_files};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format::parquet::FooterStore;
@@ -14,8 +14,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Opens a path or glob as a table.
-pub type OpenFile = dyn Fn(&Config, &str) -> Result<Arc<dyn Table>> + Send + Sync;
+/// Opens a path or glob as a table of files.
+pub type OpenFile = dyn Fn(&Config, &str, &FileSpec) -> Result<Arc<dyn Table>> + Send + Sync;
 
 /// Called with a path before what is there is read.
 pub type Settle = dyn Fn(&Path) -> Result<()> + Send + Sync;
@@ -158,11 +158,15 @@ impl Catalog {
         }
         let location = Warehouse::new(&config.warehouse).location(&database, &name.to_lowercase(), &meta)?;
         (self.settle)(&location)?;
+        let spec = FileSpec { time_zone: Some(config.time_zone.clone()), ..meta.file_spec() };
         let (columns, partitions) = (types(meta.data_columns())?, types(meta.partitions())?);
-        let table =
-            FileTable::open_with_schema(&location, &columns, &partitions, meta.declaration()?, footer_store(config).as_ref())?;
-        if let Some(statistics) = meta.statistics.as_ref().filter(|statistics| statistics.is_of(&table)) {
-            table.set_distinct(statistics.distinct(&table));
+        let declared = DeclaredColumns { columns: &columns, partitions: &partitions, declaration: meta.declaration()? };
+        let path = location.to_str().ok_or_else(|| Error::unsupported("a location that is not UTF-8"))?;
+        let table = open_files(path, &spec, Some(declared), footer_store(config).as_ref())?;
+        if let Some(files) = table.as_any().downcast_ref::<FileTable>()
+            && let Some(statistics) = meta.statistics.as_ref().filter(|statistics| statistics.is_of(files))
+        {
+            files.set_distinct(statistics.distinct(files));
         }
         Ok(Some(Found::Table(table)))
     }
@@ -172,12 +176,17 @@ impl Catalog {
         database.is_none_or(|database| database == DEFAULT_DATABASE) && self.contains(name)
     }
 
-    /// Opens a path or glob as a table.
+    /// Opens a path or glob as a table; what its files are they tell.
     pub fn open(&self, config: &Config, path: &str) -> Result<Arc<dyn Table>> {
+        self.open_as(config, path, &FileSpec { guess: true, ..FileSpec::default() })
+    }
+
+    /// The same, of files of which something is said.
+    pub fn open_as(&self, config: &Config, path: &str, spec: &FileSpec) -> Result<Arc<dyn Table>> {
         if path.is_empty() || path.contains('\0') {
             return Err(Error::sql(format!("'{}' is not a path", path.escape_default())));
         }
-        (self.open)(config, path)
+        (self.open)(config, path, spec)
     }
 }
 

@@ -3,9 +3,9 @@
 mod bounds;
 mod escape;
 mod layout;
-mod listing;
-mod partition;
-mod schema;
+pub(super) mod listing;
+pub(super) mod partition;
+pub(super) mod schema;
 
 #[cfg(test)]
 mod tests;
@@ -81,11 +81,25 @@ impl FileTable {
         footers: Option<&FooterStore>,
     ) -> Result<Arc<FileTable>> {
         let _lock = DirectoryLock::shared(parent(path)).ok();
+        Self::open_own(path, columns, partitions, declaration, footers)
+    }
+
+    /// The same of a directory that the caller itself is writing, and whose lock it may hold.
+    ///
+    /// # Errors
+    /// As [`FileTable::open_with_schema`].
+    pub fn open_own(
+        path: &Path,
+        columns: &[(String, DataType)],
+        partitions: &[(String, DataType)],
+        declaration: Declaration,
+        footers: Option<&FooterStore>,
+    ) -> Result<Arc<FileTable>> {
         let listing = listing::list_directory(path)?;
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
         let footers = open_footers(&absolute(path), &paths, footers)?;
         let values = partition::declared(&listing, partitions)?;
-        let merged = schema::declared(&paths, &footers, columns, partitions)?;
+        let merged = schema::declared(&paths, &fields(&footers), columns, partitions)?;
         let path = path.display().to_string();
         Self::assemble(path, paths, footers, values, merged, partitions.len(), declaration)
     }
@@ -109,7 +123,7 @@ impl FileTable {
         let paths: Vec<PathBuf> = listing.iter().map(|file| file.path.clone()).collect();
         let footers = open_footers(&absolute(path), &paths, footers)?;
         let partitions = partition::infer(&listing)?;
-        let merged = schema::merge(&paths, &footers, &partitions.columns)?;
+        let merged = schema::merge(&paths, &fields(&footers), &partitions.columns)?;
         let path = path_or_glob.to_string();
         Self::assemble(path, paths, footers, partitions.values, merged, partitions.columns.len(), declaration)
     }
@@ -184,7 +198,8 @@ impl TableFile {
 
     /// An error when the file is no longer the one that was opened.
     pub fn check_unchanged(&self) -> Result<()> {
-        let unchanged = FileId::of(&self.path)? == self.id;
+        // One that is gone was replaced with its table.
+        let unchanged = FileId::of(&self.path).is_ok_and(|id| id == self.id);
         let error = || Error::data("the file was changed while the query ran").in_file(&*self.path);
         if unchanged { Ok(()) } else { Err(error().with_hint("run the query again")) }
     }
@@ -216,6 +231,16 @@ impl Table for FileTable {
     fn describe(&self) -> String {
         self.path.clone()
     }
+
+    fn partition_columns(&self) -> usize {
+        self.schema.fields().len() - self.file_columns
+    }
+}
+
+/// Names and types of the files' columns.
+fn fields(footers: &[(FileId, Arc<Footer>)]) -> Vec<schema::FileFields<'_>> {
+    let fields = footers.iter().map(|(_, footer)| footer.columns().iter());
+    fields.map(|columns| columns.map(|column| (column.name.as_str(), &column.data_type)).collect()).collect()
 }
 
 /// The path as it is called from everywhere.

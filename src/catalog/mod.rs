@@ -3,6 +3,7 @@
 #[expect(clippy::module_inception, reason = "the file is named after the one struct in it")]
 mod catalog;
 mod files;
+mod formatted;
 mod information;
 mod memory;
 mod range;
@@ -14,14 +15,15 @@ pub use files::{
     BucketState, ColumnOrigin, FileTable, NULL_PARTITION, PageBounds, RowGroupBounds, TableBuckets, TableFile, TableZones,
     escape_partition, unescape_partition,
 };
+pub use formatted::{DeclaredColumns, FileSpec, FormatFile, FormatTable, PartitionBounds, open_files};
 pub use memory::MemoryTable;
 pub use range::RangeTable;
-pub(crate) use warehouse::same_type;
 pub use warehouse::{
     BUCKETING_VERSION, BucketMeta, ColumnMeta, ColumnStatisticsMeta, DEFAULT_DATABASE, DatabaseMeta, META, MadeFrom,
     PartitionStatisticsMeta, SORTED_BY, SortedMeta, TableMeta, TableStatisticsMeta, ViewMeta, Warehouse, fingerprint,
     fingerprint_of, parse_sorted_by, parse_type, type_name,
 };
+pub(crate) use warehouse::{READ_PROPERTIES, same_type};
 pub use work_table::WorkTable;
 
 use crate::layout::ColumnStatistics;
@@ -47,6 +49,11 @@ pub trait Table: Any + Debug + Send + Sync {
 
     /// What it is, for EXPLAIN and errors: a path or a name.
     fn describe(&self) -> String;
+
+    /// Number of its columns, the last ones, that directories' names hold.
+    fn partition_columns(&self) -> usize {
+        0
+    }
 }
 
 /// What is known of a table's rows from its footers.

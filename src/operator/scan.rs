@@ -1,4 +1,5 @@
-//! Scans: of Parquet files, skipping what bounds rule out and decoding late, and of batches in memory.
+//! Scans: of Parquet files, skipping what bounds rule out and decoding late, of files of other formats
+//! ([`FormatScanNode`]), and of batches in memory.
 //!
 //! Problem: deliver the rows of a table that pass its predicates while reading and decoding as
 //! little as possible. Row groups and pages that bounds, Bloom filters or dictionaries rule out are
@@ -21,6 +22,7 @@ mod condition;
 mod cursor;
 mod figures;
 mod filter;
+mod formatted;
 mod inline;
 mod memory;
 mod parts;
@@ -30,6 +32,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use formatted::FormatScanNode;
 pub use memory::MemoryScanNode;
 
 use crate::catalog::{FileTable, Table, TableZones};

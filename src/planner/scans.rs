@@ -3,12 +3,12 @@
 use super::filters::Led;
 use super::source::SourceTable;
 use super::{Planner, schema_of};
-use crate::catalog::{FileTable, MemoryTable, RangeTable, TableHandle};
+use crate::catalog::{FileTable, FormatTable, MemoryTable, RangeTable, TableHandle};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
 use crate::expr::{self, Predicate};
 use crate::layout::ScanPredicate;
-use crate::operator::scan::{MemoryScanNode, ScanNode};
+use crate::operator::scan::{FormatScanNode, MemoryScanNode, ScanNode};
 use crate::operator::{FilterNode, LimitNode, ProjectNode, RangeNode};
 use datafusion_common::DFSchema;
 use datafusion_expr::LogicalPlan;
@@ -41,8 +41,10 @@ impl<'a> Planner<'a> {
         let runtime = led.into_iter().map(|Led { filter, .. }| filter).collect();
         let rows = self.rows_of(logical);
         let any: Arc<dyn Any + Send + Sync> = table.clone();
-        let node: PlanRef = if let Ok(files) = Arc::downcast::<FileTable>(any) {
+        let node: PlanRef = if let Ok(files) = Arc::downcast::<FileTable>(any.clone()) {
             Arc::new(ScanNode::new(files, projection, predicates, runtime, rows))
+        } else if let Ok(files) = Arc::downcast::<FormatTable>(any) {
+            Arc::new(FormatScanNode::new(files, projection, predicates, runtime, rows))
         } else if let Some(memory) = table.as_any().downcast_ref::<MemoryTable>() {
             Arc::new(MemoryScanNode::new(table.schema().clone(), memory.chunks().to_vec(), projection, predicates, rows))
         } else if let Some(range) = table.as_any().downcast_ref::<RangeTable>() {

@@ -99,26 +99,38 @@ impl Session {
         if self.target(&create.name, config)?.is_some() {
             return if create.if_not_exists { Ok(None) } else { Err(exists(&database, &table)) };
         }
-        match create.format.as_deref() {
-            None | Some("parquet") => {}
-            Some(other) => {
-                let error = Error::unsupported(format!("a table of the format {}", other.to_uppercase()));
-                return Err(error.with_hint("write USING parquet or STORED AS PARQUET"));
-            }
-        }
-        if create.external && create.location.is_none() {
+        let (format, mut options) = super::formats::format_of(create)?;
+        let location_text = create.location.clone().or_else(|| options.remove("path"));
+        let is_parquet = format == "parquet";
+        if create.external && location_text.is_none() {
             return Err(Error::sql("CREATE EXTERNAL TABLE needs a LOCATION"));
         }
-        let mut meta = TableMeta { provider: Some("parquet".into()), comment: create.comment.clone(), ..TableMeta::new() };
+        if !is_parquet && create.buckets.is_some() {
+            return Err(Error::unsupported(format!("CLUSTERED BY in a table of the format {}", format.to_uppercase())));
+        }
+        let mut meta = TableMeta { provider: Some(format.into()), comment: create.comment.clone(), ..TableMeta::new() };
         meta.properties = create.properties.clone();
-        for key in meta.properties.keys().filter(|key| *key != BUCKETING_VERSION) {
+        if is_parquet {
+            // They say how files are written.
+            meta.properties.extend(options);
+        } else {
+            meta.options = options;
+        }
+        let checked = |key: &&String| *key != BUCKETING_VERSION && (is_parquet || !is_read_property(key));
+        for key in meta.properties.keys().filter(checked) {
             check_property(key)?;
         }
-        meta.location = create.location.as_deref().map(location).transpose()?;
+        meta.location = location_text.as_deref().map(location).transpose()?;
+        super::formats::check(&meta)?;
         Ok(Some((database, table, meta)))
     }
 
     fn create_table(&self, create: &CreateTable, config: &Config) -> Result<OutcomeKind> {
+        if create.external && create.columns.is_empty() && create.like.is_none() && create.query.is_none() {
+            let (format, mut options) = super::formats::format_of(create)?;
+            let location = create.location.clone().or_else(|| options.remove("path"));
+            return self.create_external_files(create, format, options, location, config);
+        }
         let Some((database, table, mut meta)) = self.new_table(create, config)? else { return done() };
         if let Some(like) = &create.like {
             let like = self.table_target(like, config)?;
@@ -149,15 +161,12 @@ impl Session {
 
     /// Columns as the files at a location have them.
     fn infer_columns(&self, location: &str, partitioned_by: &[String], meta: &mut TableMeta) -> Result<()> {
-        let table = self.engine.catalog().open(&self.config(), location)?;
+        let table = self.engine.catalog().open_as(&self.config(), location, &meta.file_spec())?;
         for (field, name) in table.schema().fields().iter().zip(table.display_names()) {
             meta.columns.push(ColumnMeta { name: name.clone(), type_name: type_name(field.data_type())?, comment: None });
         }
-        let any: std::sync::Arc<dyn std::any::Any + Send + Sync> = table;
-        if let Ok(files) = std::sync::Arc::downcast::<crate::catalog::FileTable>(any) {
-            let found = &meta.columns[files.file_columns()..];
-            meta.partition_columns = found.iter().map(|column| column.name.clone()).collect();
-        }
+        let found = &meta.columns[meta.columns.len() - table.partition_columns()..];
+        meta.partition_columns = found.iter().map(|column| column.name.clone()).collect();
         let same = partitioned_by.is_empty()
             || partitioned_by
                 .iter()
@@ -387,6 +396,10 @@ pub(super) fn check_columns(meta: &TableMeta) -> Result<()> {
         return Err(Error::sql("a table needs a column that is no partition column"));
     }
     Ok(())
+}
+
+fn is_read_property(key: &str) -> bool {
+    crate::catalog::READ_PROPERTIES.contains(&key.to_lowercase().as_str())
 }
 
 /// Properties that change how files are written, and that nobody here would honour.

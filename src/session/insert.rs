@@ -49,6 +49,7 @@ impl Session {
     /// The same of a query that is planned.
     pub(super) fn insert_planned(&self, insert: &Insert, target: Target, planned: Planned, config: &Config) -> Result<Write> {
         let meta = &target.meta;
+        super::formats::check_writable(meta)?;
         let inputs = planned.inputs()?;
         let fixed = fixed(insert);
         check_partition(insert, meta)?;
@@ -93,6 +94,7 @@ impl Session {
     ) -> Result<Option<Write>> {
         let Some(query) = &create.query else { return Err(Error::internal("a table of no query")) };
         let Some((database, table, mut meta)) = self.new_table(create, config)? else { return Ok(None) };
+        super::formats::check_writable(&meta)?;
         if !create.columns.is_empty() || create.like.is_some() {
             return Err(Error::sql("CREATE TABLE AS takes its columns from the query: leave the list out"));
         }

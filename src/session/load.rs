@@ -141,7 +141,7 @@ fn count_rows(target: &Target, job: &Job, files: &mut [WrittenFile]) -> Result<(
         return Ok(());
     }
     let (columns, partitions) = (types(target.meta.data_columns())?, types(target.meta.partitions())?);
-    let table = FileTable::open_with_schema(&job.directory(), &columns, &partitions, target.meta.declaration()?, None)?;
+    let table = FileTable::open_own(&job.directory(), &columns, &partitions, target.meta.declaration()?, None)?;
     for file in files {
         let path = job.directory().join(&file.path);
         let found = table.files().iter().find(|found| *found.path == *path);

@@ -174,6 +174,10 @@ impl Session {
             if !properties.is_empty() {
                 rows.push(line("Table Properties", &format!("[{}]", properties.join(","))));
             }
+            let options: Vec<String> = meta.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            if !options.is_empty() {
+                rows.push(line("Storage Properties", &format!("[{}]", options.join(", "))));
+            }
             if meta.view.is_none() {
                 rows.push(line("Location", &format!("file:{}", absolute(&target.location)?.display())));
             }
@@ -291,6 +295,11 @@ fn create_statement(target: &Target) -> String {
     let _ = write!(text, "CREATE {kind} spark_catalog.{}.{} (\n{columns})\n", target.database, target.table);
     if let Some(provider) = &meta.provider {
         let _ = writeln!(text, "USING {provider}");
+    }
+    if !meta.options.is_empty() {
+        let options: Vec<String> =
+            meta.options.iter().map(|(key, value)| format!("  {} = {}", quoted(key), quoted(value))).collect();
+        let _ = writeln!(text, "OPTIONS (\n{})", options.join(",\n"));
     }
     if !meta.partition_columns.is_empty() {
         let names: Vec<String> = meta.partition_columns.iter().map(|column| name(column)).collect();

@@ -15,6 +15,7 @@ use super::source::{At, Source};
 use super::walk::walk_statement_mut;
 use crate::config::{Config, DoubleQuotes};
 use crate::error::{Error, Result};
+use crate::format::registry::format_named;
 use sqlparser::ast::{BinaryOperator, Expr, ObjectName, Query, Statement, VisitorMut};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
@@ -107,7 +108,7 @@ fn tokens(text: &str, dialect: &SkepDialect) -> Result<Vec<TokenWithSpan>> {
     let mut tokens: Vec<TokenWithSpan> = Vec::with_capacity(text.len() / 4);
     let tokenized = Tokenizer::new(dialect, text).with_unescape(false).tokenize_with_location();
     for mut token in tokenized.map_err(|error| Error::sql(error.message).at(error.location.line, error.location.column))? {
-        let path = is_path(&tokens);
+        let path = is_path(&tokens, &token.token);
         match &mut token.token {
             Token::SingleQuotedString(raw) => *raw = unescape(raw, '\''),
             Token::DoubleQuotedString(raw) => *raw = unescape(raw, '"'),
@@ -132,10 +133,13 @@ fn tokens(text: &str, dialect: &SkepDialect) -> Result<Vec<TokenWithSpan>> {
     Ok(tokens)
 }
 
-/// Whether the next token is the path of ``parquet.`path` ``.
-fn is_path(tokens: &[TokenWithSpan]) -> bool {
+/// Whether a token is the path of ``parquet.`path` ``, or of another format's. These are also good
+/// names of tables: what has no letter that names seldom have is a column of such a table.
+fn is_path(tokens: &[TokenWithSpan], next: &Token) -> bool {
     let [.., format, dot] = tokens else { return false };
-    dot.token == Token::Period && matches!(&format.token, Token::Word(word) if word.value == "parquet")
+    let (Token::Word(format), Token::Word(path)) = (&format.token, next) else { return false };
+    let like_path = path.quote_style.is_some() && path.value.contains(['/', '.', '*']);
+    dot.token == Token::Period && (format.value == "parquet" || (like_path && format_named(&format.value).is_some()))
 }
 
 /// What a string means: `''` is a quote, `\n` a line feed and so on, `\%` and `\_` stay for LIKE.

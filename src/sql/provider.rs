@@ -2,10 +2,11 @@
 
 use super::bind::{Parameters, bind_view};
 use super::literal::{Literal, LiteralPlanner};
-use crate::catalog::{Catalog, Found, Table, TableHandle, WorkTable};
+use crate::catalog::{Catalog, FileSpec, Found, Table, TableHandle, WorkTable};
 use crate::config::Config;
 use crate::error::Error;
 use crate::expr::functions::in_zone;
+use crate::format::registry::format_named;
 use crate::optimizer::{ASOF_MATCH, asof_match};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
 use datafusion_common::config::ConfigOptions;
@@ -18,6 +19,9 @@ use sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Stands where the name of a format stands before a path, for files that tell theirs.
+pub(super) const ANY_FORMAT: &str = "*";
 
 /// The functions that SQL may call, and the planners of special forms.
 #[derive(Debug, Clone, Default)]
@@ -130,7 +134,7 @@ impl<'a> Provider<'a> {
         &self.options
     }
 
-    /// The table behind a name or, with schema `parquet`, behind a path. None for views.
+    /// The table behind a name or, with a format for its schema, behind a path. None for views.
     pub(super) fn table(&self, name: &TableReference) -> crate::Result<Option<Arc<dyn Table>>> {
         match self.found(name)? {
             Some(Found::Table(table)) => Ok(Some(table)),
@@ -145,7 +149,15 @@ impl<'a> Provider<'a> {
             return Ok(Some(found.clone()));
         }
         let found = match name.schema() {
-            Some("parquet") => Some(Found::Table(self.catalog.open(self.config, name.table())?)),
+            Some(format) if format == ANY_FORMAT || format_named(format).is_some() => {
+                let spec = FileSpec {
+                    format: (format != ANY_FORMAT).then(|| format.to_owned()),
+                    time_zone: Some(self.config.time_zone.clone()),
+                    guess: true,
+                    ..FileSpec::default()
+                };
+                Some(Found::Table(self.catalog.open_as(self.config, name.table(), &spec)?))
+            }
             database => self.catalog.lookup(self.config, database, name.table())?,
         };
         if let Some(found) = &found {

@@ -11,7 +11,7 @@ use super::grouping;
 use super::literal::{self, Literal};
 use super::macros;
 use super::names;
-use super::provider::FunctionRegistry;
+use super::provider::{ANY_FORMAT, FunctionRegistry};
 use super::relation::is_table_function;
 use super::source::{At, Source, nearest};
 use super::walk::{walk, walk_mut};
@@ -19,6 +19,7 @@ use super::windows::{Windows, plain_bounds};
 use crate::catalog::{Catalog, Warehouse};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::format::registry::format_named;
 use crate::optimizer::ASOF_MATCH;
 use datafusion_common::ScalarValue;
 use sqlparser::ast::*;
@@ -362,14 +363,14 @@ impl Rewriter<'_> {
         let position = name.span();
         match idents.as_slice() {
             [path] if path.quote_style == Some('\'') || path.quote_style == Some('"') && path.span.start.line == 0 => {
-                *name = file(path.value.clone(), path.span);
+                *name = file(ANY_FORMAT, path.value.clone(), path.span);
                 Ok(())
             }
-            [format, path] if format.value == "parquet" && format.quote_style.is_none() => {
-                *name = file(path.value.clone(), path.span);
+            [format, path] if format_named(&format.value).is_some() && format.quote_style.is_none() => {
+                *name = file(&format.value, path.value.clone(), path.span);
                 Ok(())
             }
-            [format, _] if matches!(format.value.as_str(), "csv" | "json" | "orc" | "avro" | "text" | "delta" | "iceberg") => {
+            [format, _] if matches!(format.value.as_str(), "delta" | "iceberg" | "hudi" | "xml" | "binaryfile" | "lance") => {
                 Err(Error::unsupported(format!("the file format {}", format.value)).at_span(position))
             }
             [table] => self.known(None, table, position),
@@ -453,10 +454,10 @@ fn has_wildcard(body: &SetExpr) -> bool {
     names::naming_select_of(body).is_none_or(|select| select.projection.iter().any(is_wildcard))
 }
 
-/// The name by which the provider knows a path.
-fn file(path: String, span: Span) -> ObjectName {
+/// The name by which the provider knows a path to files of a format.
+fn file(format: &str, path: String, span: Span) -> ObjectName {
     let ident = |value: String| Ident { value, quote_style: Some('`'), span };
-    ObjectName::from(vec![ident("parquet".into()), ident(path)])
+    ObjectName::from(vec![ident(format.to_owned()), ident(path)])
 }
 
 /// SEMI and ANTI without a side mean the left one.

@@ -8,6 +8,7 @@ use super::parse::{Command, ExplainMode, Parsed};
 use super::prepared::Prepared;
 use super::source::At;
 use crate::error::{Error, Result};
+use crate::format::registry::format_named;
 use crate::layout::Declaration;
 use sqlparser::ast::*;
 
@@ -82,6 +83,8 @@ pub enum Request {
     DescribeFiles {
         /// Their path.
         path: String,
+        /// Their format; none: as they tell.
+        format: Option<String>,
     },
 }
 
@@ -252,8 +255,10 @@ fn simple_name(name: &ObjectName) -> Result<String> {
 
 /// Tables are described elsewhere; what comes here is a path.
 fn describe(table: &ObjectName) -> Result<Request> {
+    let first = table.0.first().and_then(|part| part.as_ident()).filter(|_| table.0.len() == 2);
+    let format = first.map(|format| format.value.clone());
     match table_or_path(table)? {
-        (path, true) => Ok(Request::DescribeFiles { path }),
+        (path, true) => Ok(Request::DescribeFiles { path, format }),
         _ => Err(Error::sql(format!("'{table}' is neither a table nor a path")).at_span(table.span())),
     }
 }
@@ -263,7 +268,7 @@ fn table_or_path(table: &ObjectName) -> Result<(String, bool)> {
     let parts: Vec<&Ident> = table.0.iter().filter_map(|part| part.as_ident()).collect();
     match parts.as_slice() {
         [path] if path.quote_style == Some('\'') => Ok((path.value.clone(), true)),
-        [format, path] if format.value == "parquet" => Ok((path.value.clone(), true)),
+        [format, path] if format_named(&format.value).is_some() => Ok((path.value.clone(), true)),
         _ => Ok((simple_name(table)?, false)),
     }
 }

@@ -60,7 +60,7 @@ def same(name, a, b, columns):
 
 TYPES = """
 SELECT CAST(id AS INT) AS id,
-  id % 3 = 0 AS b, CAST(id - 64 AS TINYINT) AS i8, CAST(id * 97 - 5000 AS SMALLINT) AS i16, CAST(hash(id) AS INT) AS i32,
+  id % 3 = 0 AS b, CAST(id % 128 - 64 AS TINYINT) AS i8, CAST(id * 97 - 5000 AS SMALLINT) AS i16, CAST(hash(id) AS INT) AS i32,
   xxhash64(id) AS i64, CAST(id / 7 AS FLOAT) AS f32, CASE id WHEN 5 THEN double('NaN') WHEN 6 THEN double('-Infinity')
   WHEN 7 THEN -0.0D ELSE id / 3.0D END AS f64,
   CAST(id * 1.01 AS DECIMAL(5,2)) AS d5, CAST(id * -1234567.891 AS DECIMAL(18,3)) AS d18,

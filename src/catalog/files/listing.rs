@@ -9,14 +9,14 @@ const DEPTH_MAX: usize = 64;
 
 /// A file found.
 #[derive(Debug)]
-pub(super) struct Listed {
-    pub(super) path: PathBuf,
+pub(in crate::catalog) struct Listed {
+    pub(in crate::catalog) path: PathBuf,
     /// Names and raw values of `k=v` directories on the way to it, outermost first.
-    pub(super) partition: Vec<(String, String)>,
+    pub(in crate::catalog) partition: Vec<(String, String)>,
 }
 
 /// The data files of `path_or_glob`, sorted by path.
-pub(super) fn list(path_or_glob: &str) -> Result<Vec<Listed>> {
+pub(in crate::catalog) fn list(path_or_glob: &str) -> Result<Vec<Listed>> {
     let path = Path::new(path_or_glob);
     let mut found = Vec::new();
     let base = match std::fs::metadata(path) {
@@ -37,7 +37,7 @@ pub(super) fn list(path_or_glob: &str) -> Result<Vec<Listed>> {
 }
 
 /// The data files below a directory, sorted by path; there may be none.
-pub(super) fn list_directory(path: &Path) -> Result<Vec<Listed>> {
+pub(in crate::catalog) fn list_directory(path: &Path) -> Result<Vec<Listed>> {
     let mut found = Vec::new();
     walk(path, 0, &mut found)?;
     found.sort();

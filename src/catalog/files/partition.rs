@@ -8,15 +8,15 @@ use chrono::NaiveDate;
 use datafusion_common::ScalarValue;
 
 /// The partition columns of a table.
-pub(super) struct Partitions {
+pub(in crate::catalog) struct Partitions {
     /// Names as spelled, and types.
-    pub(super) columns: Vec<(String, DataType)>,
+    pub(in crate::catalog) columns: Vec<(String, DataType)>,
     /// Per file, the values.
-    pub(super) values: Vec<Vec<ScalarValue>>,
+    pub(in crate::catalog) values: Vec<Vec<ScalarValue>>,
 }
 
 /// Finds columns and values. All files must lie below the same keys.
-pub(super) fn infer(files: &[Listed]) -> Result<Partitions> {
+pub(in crate::catalog) fn infer(files: &[Listed]) -> Result<Partitions> {
     let Some(first) = files.first() else { return Ok(Partitions { columns: Vec::new(), values: Vec::new() }) };
     let keys: Vec<&str> = first.partition.iter().map(|(key, _)| key.as_str()).collect();
     for file in files {
@@ -43,7 +43,7 @@ pub(super) fn infer(files: &[Listed]) -> Result<Partitions> {
 }
 
 /// The values of partition columns whose names and types are declared, per file.
-pub(super) fn declared(files: &[Listed], columns: &[(String, DataType)]) -> Result<Vec<Vec<ScalarValue>>> {
+pub(in crate::catalog) fn declared(files: &[Listed], columns: &[(String, DataType)]) -> Result<Vec<Vec<ScalarValue>>> {
     let values = files.iter().map(|file| {
         let same = file.partition.len() == columns.len()
             && file.partition.iter().zip(columns).all(|((key, _), (name, _))| key.to_lowercase() == name.to_lowercase());
@@ -62,7 +62,7 @@ pub(super) fn declared(files: &[Listed], columns: &[(String, DataType)]) -> Resu
 }
 
 /// The value of a directory's text in a column of a declared type.
-pub(super) fn declared_value(raw: &str, data_type: &DataType) -> Result<ScalarValue> {
+pub(in crate::catalog) fn declared_value(raw: &str, data_type: &DataType) -> Result<ScalarValue> {
     if raw == NULL_PARTITION {
         return Ok(ScalarValue::try_from(data_type)?);
     }

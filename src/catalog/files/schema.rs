@@ -2,7 +2,7 @@
 
 use crate::catalog::warehouse::same_type;
 use crate::error::{Error, Result};
-use crate::format::parquet::{FileId, Footer};
+use crate::format::common_guess;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,39 +12,61 @@ use std::sync::Arc;
 const DIGITS_MAX: u8 = 38;
 
 /// The schema of a table.
-pub(super) struct Merged {
+pub(in crate::catalog) struct Merged {
     /// Columns of the files, then partition columns; names in lower case.
-    pub(super) schema: SchemaRef,
-    pub(super) display_names: Vec<String>,
+    pub(in crate::catalog) schema: SchemaRef,
+    pub(in crate::catalog) display_names: Vec<String>,
     /// Per file and column of the files: its position there.
-    pub(super) file_columns: Vec<Vec<Option<usize>>>,
+    pub(in crate::catalog) file_columns: Vec<Vec<Option<usize>>>,
 }
 
-/// Merges the schemas of `footers` and adds the partition columns, which win over columns of the
+/// Names and types of the columns of one file, in its order.
+pub(in crate::catalog) type FileFields<'a> = Vec<(&'a str, &'a DataType)>;
+
+/// Merges the schemas of `files` and adds the partition columns, which win over columns of the
 /// same name in files.
-pub(super) fn merge(paths: &[PathBuf], footers: &[(FileId, Arc<Footer>)], partitions: &[(String, DataType)]) -> Result<Merged> {
+pub(in crate::catalog) fn merge(paths: &[PathBuf], files: &[FileFields], partitions: &[(String, DataType)]) -> Result<Merged> {
+    merge_by(paths, files, partitions, common_type)
+}
+
+/// The same of types that were guessed from samples: what has no type in common is text.
+pub(in crate::catalog) fn merge_guesses(
+    paths: &[PathBuf],
+    files: &[FileFields],
+    partitions: &[(String, DataType)],
+) -> Result<Merged> {
+    let common = |a: &DataType, b: &DataType| common_type(a, b).or(Some(common_guess(a, b)));
+    merge_by(paths, files, partitions, common)
+}
+
+fn merge_by(
+    paths: &[PathBuf],
+    files: &[FileFields],
+    partitions: &[(String, DataType)],
+    common: impl Fn(&DataType, &DataType) -> Option<DataType>,
+) -> Result<Merged> {
     let mut columns: Vec<(String, String, DataType)> = Vec::new();
     let mut positions: HashMap<String, usize> = HashMap::new();
-    let mut file_columns = Vec::with_capacity(footers.len());
-    for (path, (_, footer)) in paths.iter().zip(footers) {
+    let mut file_columns = Vec::with_capacity(files.len());
+    for (path, fields) in paths.iter().zip(files) {
         let mut own = vec![None; columns.len()];
-        for (index, column) in footer.columns().iter().enumerate() {
-            let name = column.name.to_lowercase();
+        for (index, &(spelled, data_type)) in fields.iter().enumerate() {
+            let name = spelled.to_lowercase();
             if partitions.iter().any(|(partition, _)| partition.to_lowercase() == name) {
                 continue;
             }
             let position = match positions.get(&name) {
                 Some(&position) => {
                     let known = &mut columns[position].2;
-                    *known = common_type(known, &column.data_type).ok_or_else(|| {
-                        let message = format!("its type {} does not fit the type {known} in other files", column.data_type);
-                        Error::data(message).in_file(path).in_column(&column.name)
+                    *known = common(known, data_type).ok_or_else(|| {
+                        let message = format!("its type {data_type} does not fit the type {known} in other files");
+                        Error::data(message).in_file(path).in_column(spelled)
                     })?;
                     position
                 }
                 None => {
                     positions.insert(name.clone(), columns.len());
-                    columns.push((name, column.name.clone(), column.data_type.clone()));
+                    columns.push((name, spelled.to_owned(), data_type.clone()));
                     columns.len() - 1
                 }
             };
@@ -52,7 +74,7 @@ pub(super) fn merge(paths: &[PathBuf], footers: &[(FileId, Arc<Footer>)], partit
             if own[position].replace(index).is_some() {
                 return Err(Error::data("two columns of the file differ only in upper and lower case")
                     .in_file(path)
-                    .in_column(&column.name));
+                    .in_column(spelled));
             }
         }
         file_columns.push(own);
@@ -67,34 +89,34 @@ pub(super) fn merge(paths: &[PathBuf], footers: &[(FileId, Arc<Footer>)], partit
 }
 
 /// The declared columns, with the place of each in every file, and the partition columns.
-pub(super) fn declared(
+pub(in crate::catalog) fn declared(
     paths: &[PathBuf],
-    footers: &[(FileId, Arc<Footer>)],
+    files: &[FileFields],
     columns: &[(String, DataType)],
     partitions: &[(String, DataType)],
 ) -> Result<Merged> {
     let mut types: Vec<DataType> = columns.iter().map(|(_, data_type)| data_type.clone()).collect();
     let mut seen = vec![false; columns.len()];
-    let mut file_columns = Vec::with_capacity(footers.len());
-    for (path, (_, footer)) in paths.iter().zip(footers) {
+    let mut file_columns = Vec::with_capacity(files.len());
+    for (path, fields) in paths.iter().zip(files) {
         let mut own = vec![None; columns.len()];
-        for (index, column) in footer.columns().iter().enumerate() {
-            let name = column.name.to_lowercase();
+        for (index, &(spelled, data_type)) in fields.iter().enumerate() {
+            let name = spelled.to_lowercase();
             let Some(position) = columns.iter().position(|(declared, _)| declared.to_lowercase() == name) else { continue };
-            let fits = common_type(&types[position], &column.data_type).as_ref() == Some(&types[position]);
+            let fits = common_type(&types[position], data_type).as_ref() == Some(&types[position]);
             // Names inside of nested types are the files'; all files must agree on them.
-            let nested = !seen[position] && types[position].is_nested() && same_type(&types[position], &column.data_type);
+            let nested = !seen[position] && types[position].is_nested() && same_type(&types[position], data_type);
             if nested {
-                types[position] = column.data_type.clone();
+                types[position] = data_type.clone();
             } else if !fits {
-                let message = format!("its type {} does not fit the declared type {}", column.data_type, types[position]);
-                return Err(Error::data(message).in_file(path).in_column(&column.name));
+                let message = format!("its type {data_type} does not fit the declared type {}", types[position]);
+                return Err(Error::data(message).in_file(path).in_column(spelled));
             }
             seen[position] = true;
             if own[position].replace(index).is_some() {
                 return Err(Error::data("two columns of the file differ only in upper and lower case")
                     .in_file(path)
-                    .in_column(&column.name));
+                    .in_column(spelled));
             }
         }
         file_columns.push(own);

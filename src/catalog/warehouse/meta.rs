@@ -1,6 +1,7 @@
 //! What is written down of databases and tables: JSON that people can read, beside the data.
 
 use super::statistics::TableStatisticsMeta;
+use crate::catalog::FileSpec;
 use crate::error::{Error, Result};
 use crate::layout::Declaration;
 use crate::layout::bucket::BucketDeclaration;
@@ -17,6 +18,10 @@ pub const META: &str = ".skep.json";
 /// The newest version of the JSON that this code reads. It writes the oldest that holds what is said:
 /// 2 is of tables with buckets, which code of version 1 would write into without minding them.
 const FORMAT_VERSION: u32 = 2;
+
+/// Properties of tables that say how files are read.
+pub(crate) const READ_PROPERTIES: [&str; 4] =
+    ["skip.header.line.count", "skip.footer.line.count", "serialization.null.format", "serialization.encoding"];
 
 /// A table or view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +56,9 @@ pub struct TableMeta {
     /// The statement that made all of its rows, and from what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_from: Option<MadeFrom>,
+    /// OPTIONS, and what ROW FORMAT says: how files of the format are read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
     /// The query of a view; none for tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<ViewMeta>,
@@ -154,9 +162,25 @@ impl TableMeta {
             properties: BTreeMap::new(),
             statistics: None,
             made_from: None,
+            options: BTreeMap::new(),
             view: None,
             created_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// How its files are read: by its options, and by those properties that Hive has for that.
+    pub fn file_spec(&self) -> FileSpec {
+        let mut options = self.options.clone();
+        let is_parquet = self.provider.as_deref().is_none_or(|provider| provider == "parquet");
+        let said =
+            self.properties.iter().filter(|(key, _)| !is_parquet && READ_PROPERTIES.contains(&key.to_lowercase().as_str()));
+        options.extend(said.map(|(key, value)| (key.clone(), value.clone())));
+        if is_parquet {
+            // Its files say everything about themselves.
+            options.clear();
+        }
+        let format = self.provider.clone().or_else(|| Some("parquet".to_owned()));
+        FileSpec { format, options, ..FileSpec::default() }
     }
 
     /// The columns that files have.

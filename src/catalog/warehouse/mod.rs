@@ -17,6 +17,7 @@ mod meta;
 mod statistics;
 mod types;
 
+pub(crate) use meta::READ_PROPERTIES;
 pub use meta::{
     BUCKETING_VERSION, BucketMeta, ColumnMeta, DatabaseMeta, META, MadeFrom, SORTED_BY, SortedMeta, TableMeta, ViewMeta,
     parse_sorted_by,
@@ -34,7 +35,7 @@ use std::path::{Path, PathBuf};
 pub const DEFAULT_DATABASE: &str = "default";
 
 /// Names that databases cannot have: they stand for formats before a path.
-const FORMATS: [&str; 8] = ["parquet", "csv", "json", "orc", "avro", "text", "delta", "iceberg"];
+const OTHER_FORMATS: [&str; 3] = ["delta", "iceberg", "hudi"];
 
 /// A warehouse directory, which need not exist.
 #[derive(Debug, Clone)]
@@ -98,7 +99,7 @@ impl Warehouse {
 
     /// Makes a database; an error when there is one.
     pub fn create_database(&self, disk: &Disk, name: &str, meta: &DatabaseMeta) -> Result<()> {
-        if FORMATS.contains(&name) {
+        if OTHER_FORMATS.contains(&name) || crate::format::registry::format_named(name).is_some() {
             return Err(Error::sql(format!("a database cannot be called '{name}': {name}.`path` reads files")));
         }
         let path = self.database_path(name)?;

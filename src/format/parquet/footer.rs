@@ -106,6 +106,11 @@ impl FileId {
         Self { device: 7, inode: number, bytes: 1000 + number, modified_ns: -i128::from(number) }
     }
 
+    /// Length of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     fn from_metadata(metadata: &Metadata) -> Self {
         let modified_ns = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
         Self { device: metadata.dev(), inode: metadata.ino(), bytes: metadata.size(), modified_ns }

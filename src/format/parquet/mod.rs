@@ -25,6 +25,7 @@ mod footer;
 mod footer_cache;
 mod footer_store;
 mod footers;
+mod generic;
 mod hybrid;
 mod kind;
 mod levels;
@@ -57,6 +58,7 @@ pub use file_schema::FileColumn;
 pub use footer::{FileId, Footer, Sorting};
 pub use footer_store::FooterStore;
 pub use footers::open_footers;
+pub use generic::ParquetFormat;
 pub use page_index::PageZones;
 pub use row_group::RowGroup;
 pub use write::{

@@ -76,7 +76,7 @@ impl Seen {
             if task.query.always_spill || !self.held.try_grow(grown) {
                 task.query.memory.reclaim(grown)?;
                 if task.query.always_spill || !self.held.try_grow(grown) {
-                    self.to_disk(task)?;
+                    self.move_to_disk(task)?;
                 }
             }
             return picked(chunk, fresh).map(Some);
@@ -183,7 +183,7 @@ impl Seen {
         Ok(())
     }
 
-    fn to_disk(&mut self, task: &TaskContext) -> Result<()> {
+    fn move_to_disk(&mut self, task: &TaskContext) -> Result<()> {
         let all = self.table.all();
         let mut shares: Vec<Vec<u32>> = vec![Vec::new(); PARTITIONS];
         let hashes = all.hash(task.query.constant_hash);

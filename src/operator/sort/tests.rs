@@ -252,12 +252,12 @@ fn no_rows_and_no_columns() {
 #[test]
 fn spilled_rows_that_were_damaged_are_an_error() {
     let parent = tempfile::tempdir().unwrap();
-    let mut query = Arc::try_unwrap(Setting { always_spill: true, chunk_rows: 100, ..Setting::default() }.context()).unwrap();
+    let mut query = Arc::try_unwrap(Setting { always_spill: true, chunk_rows: 10_000, ..Setting::default() }.context()).unwrap();
     query.spill = crate::exec::spill::SpillDirectory::new(parent.path(), u64::MAX);
     let root = parent.path().to_owned();
-    // The last chunk is let through only after the files of the others are damaged.
-    let damaging = crate::exec::fixtures::apply(numbers(1000, 100, 1).0, move |chunk, _| {
-        if values(std::slice::from_ref(&chunk))[0] == 900 {
+    // Runs of a few KiB would stay in memory. The last chunk is let through only after the files of the others are damaged.
+    let damaging = crate::exec::fixtures::apply(numbers(100_000, 10_000, 1).0, move |chunk, _| {
+        if values(std::slice::from_ref(&chunk))[0] == 90_000 {
             for directory in std::fs::read_dir(&root).unwrap().flatten() {
                 for file in std::fs::read_dir(directory.path()).unwrap().flatten() {
                     let mut bytes = std::fs::read(file.path()).unwrap();

@@ -8,6 +8,7 @@ mod function;
 mod insert;
 mod maintain;
 mod multi;
+mod row_format;
 mod show;
 mod table;
 mod view;

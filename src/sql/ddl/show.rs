@@ -2,6 +2,7 @@
 
 use super::{Ddl, Reader};
 use crate::error::{Error, Result};
+use crate::format::registry::format_named;
 use crate::sql::source::At;
 use sqlparser::tokenizer::Token;
 
@@ -28,7 +29,7 @@ impl Reader<'_> {
             if self.cursor.word("in") || self.cursor.word("from") {
                 table.database = Some(self.cursor.name("a database")?);
             }
-            if table.database.as_deref() == Some("parquet") {
+            if table.database.as_deref().is_some_and(|name| format_named(name).is_some()) {
                 return Ok(None);
             }
             Ddl::ShowColumns { table }
@@ -89,7 +90,7 @@ impl Reader<'_> {
             return Ok(None);
         }
         let table = self.table_name()?;
-        if table.database.as_deref() == Some("parquet") {
+        if table.database.as_deref().is_some_and(|name| format_named(name).is_some()) {
             return Ok(None);
         }
         if self.cursor.peek_word("partition") {

@@ -29,8 +29,12 @@ pub struct CreateTable {
     pub location: Option<String>,
     /// What the user says of it.
     pub comment: Option<String>,
-    /// TBLPROPERTIES and OPTIONS.
+    /// TBLPROPERTIES.
     pub properties: BTreeMap<String, String>,
+    /// OPTIONS, and what ROW FORMAT says: how files of the format are read.
+    pub options: BTreeMap<String, String>,
+    /// The format that ROW FORMAT is for.
+    pub row_format: Option<&'static str>,
     /// The table whose columns it has.
     pub like: Option<TableName>,
     /// Its rows.
@@ -92,6 +96,8 @@ impl Reader<'_> {
             location: None,
             comment: None,
             properties: BTreeMap::new(),
+            options: BTreeMap::new(),
+            row_format: None,
             like: None,
             query: None,
         };
@@ -99,7 +105,7 @@ impl Reader<'_> {
             table.like = Some(self.table_name()?);
         } else if self.cursor.peek() == Some(&Token::LParen) {
             table.columns = self.column_definitions()?;
-        } else if external {
+        } else if external && !self.names_other_format() {
             return Ok(None);
         }
         // Without columns and query it names files for the session.
@@ -124,8 +130,9 @@ impl Reader<'_> {
             if self.cursor.word("using") {
                 table.format = Some(self.cursor.name("a format")?);
             } else if self.cursor.words(&["stored", "as"]) {
-                if self.cursor.peek_word("inputformat") {
-                    return refuse("STORED AS INPUTFORMAT", span);
+                if self.cursor.word("inputformat") {
+                    self.input_format(table, span)?;
+                    continue;
                 }
                 table.format = Some(self.cursor.name("a format")?);
             } else if self.cursor.words(&["partitioned", "by"]) {
@@ -137,8 +144,10 @@ impl Reader<'_> {
                 table.location = Some(self.cursor.string()?);
             } else if self.cursor.word("comment") {
                 table.comment = Some(self.cursor.string()?);
-            } else if self.cursor.word("tblproperties") || self.cursor.word("options") {
+            } else if self.cursor.word("tblproperties") {
                 table.properties.extend(self.properties()?);
+            } else if self.cursor.word("options") {
+                table.options.extend(self.properties()?);
             } else if self.cursor.words(&["clustered", "by"]) {
                 if table.buckets.is_some() {
                     return Err(Error::sql("CLUSTERED BY twice").at_span(span));
@@ -150,14 +159,29 @@ impl Reader<'_> {
                 return refuse("CLUSTER BY, or SORTED BY without CLUSTERED BY,", span);
             } else if self.cursor.peek_word("skewed") {
                 return refuse("SKEWED BY", span);
-            } else if self.cursor.peek_word("row") {
-                return refuse("ROW FORMAT", span);
+            } else if self.cursor.words(&["row", "format"]) {
+                self.row_format(table, span)?;
             } else if self.cursor.peek_word("stored") {
                 return refuse("STORED BY", span);
             } else {
-                return Ok(());
+                return self.settle_format(table, span);
             }
         }
+    }
+
+    /// Whether a format other than Parquet is named in the rest of the statement.
+    fn names_other_format(&self) -> bool {
+        let mut ahead = self.cursor.clone();
+        while ahead.peek().is_some() {
+            if ahead.words(&["stored", "as"]) || ahead.word("using") {
+                return !ahead.peek_word("parquet");
+            }
+            if ahead.words(&["row", "format"]) {
+                return true;
+            }
+            ahead.at += 1;
+        }
+        false
     }
 
     /// `(a INT COMMENT 'x', b ...)`.

@@ -33,7 +33,7 @@ impl Desugar<'_> {
             let mut used = Used { names: &known, found: false };
             let _ = walk_expr_mut(&mut expr.clone(), &mut used);
             if used.found {
-                let scope = scope.get_or_insert_with(|| self.from_scope(select));
+                let scope = scope.get_or_insert_with(|| self.scope_of_from(select));
                 if let Some(scope) = scope {
                     let mut replace = Replace { known: &known, scope, inside: 0 };
                     if let ControlFlow::Break(error) = walk_expr_mut(expr, &mut replace) {

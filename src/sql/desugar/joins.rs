@@ -24,7 +24,7 @@ impl Desugar<'_> {
         let merges = select.from.iter().any(|table| merges_outer(table) || is_refused_wildcard(table, &select.projection));
         if !merges {
             let around = self.scopes.iter().any(Option::is_some);
-            return Ok(if around { Some(self.from_scope(select).unwrap_or_default()) } else { None });
+            return Ok(if around { Some(self.scope_of_from(select).unwrap_or_default()) } else { None });
         }
         let mut scope = Scope::default();
         for table in &mut select.from {
@@ -57,7 +57,7 @@ impl Desugar<'_> {
         if !select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_))) {
             return Ok(());
         }
-        let Some(scope) = self.from_scope(select) else { return Ok(()) };
+        let Some(scope) = self.scope_of_from(select) else { return Ok(()) };
         let mut items = Vec::with_capacity(select.projection.len());
         for item in std::mem::take(&mut select.projection) {
             match item {
@@ -74,7 +74,7 @@ impl Desugar<'_> {
         if !select.from.iter().any(merges_outer) {
             return Ok(());
         }
-        let Some(scope) = self.from_scope(select) else { return Ok(()) };
+        let Some(scope) = self.scope_of_from(select) else { return Ok(()) };
         let given = self.body_columns(&SetExpr::Select(Box::new(select.clone()))).unwrap_or_default();
         for key in keys {
             if let Expr::Identifier(ident) = &key.expr

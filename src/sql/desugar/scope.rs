@@ -103,14 +103,14 @@ impl Desugar<'_> {
                 SelectItem::UnnamedExpr(expr) => columns.push(names::expr_name(expr, self.source).to_lowercase()),
                 SelectItem::Wildcard(options) => {
                     if scope.is_none() {
-                        scope = Some(self.from_scope(select)?);
+                        scope = Some(self.scope_of_from(select)?);
                     }
                     let shown = scope.iter().flat_map(|scope| &scope.visible).map(|visible| visible.name.clone());
                     columns.extend(shown.filter(|name| !is_left_out(options, name)));
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(table), options) => {
                     if scope.is_none() {
-                        scope = Some(self.from_scope(select)?);
+                        scope = Some(self.scope_of_from(select)?);
                     }
                     let table = table.0.last()?.as_ident()?.value.clone();
                     let relation = scope.iter().flat_map(|scope| &scope.relations);
@@ -124,7 +124,7 @@ impl Desugar<'_> {
     }
 
     /// What the tables of a SELECT bring, which is not changed.
-    pub(super) fn from_scope(&mut self, select: &Select) -> Option<Scope> {
+    pub(super) fn scope_of_from(&mut self, select: &Select) -> Option<Scope> {
         let mut select = build::select(vec![], vec![]).with_tables_of(select);
         super::views::lateral_views(&mut select).ok()?;
         let mut scope = Scope::default();

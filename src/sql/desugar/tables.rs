@@ -236,7 +236,7 @@ fn sampled(mut table: TableFactor, sample: &TableSample, alias: Option<TableAlia
         return refuse("with OFFSET");
     }
     let random = Expr::Function(match seed {
-        Some(seed) => build::call("rand", vec![Expr::Value(ValueWithSpan::from(seed.value.clone()))]),
+        Some(seed) => build::call("rand", vec![Expr::Value(seed.value.clone())]),
         None => build::call("rand", vec![]),
     });
     let percent = |share: Expr| {
