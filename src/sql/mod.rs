@@ -26,6 +26,7 @@ mod hints;
 mod limits;
 mod literal;
 mod names;
+mod narrow;
 mod parse;
 mod prepared;
 mod problem;
