@@ -2,6 +2,7 @@
 
 use crate::Engine;
 use crate::catalog::FileTable;
+use crate::format::parquet::testing::read_in_order;
 use crate::layout::bucket::{BucketHash, Names};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
@@ -50,11 +51,11 @@ fn files(root: &Path) -> Vec<PathBuf> {
 
 /// Every row of every file is of the bucket in the file's name, and the file is sorted by `v`,
 /// descending.
-fn check_files(engine: &Engine, root: &Path, hash: BucketHash, names: Names, buckets: u32) -> BTreeSet<u32> {
+fn check_files(root: &Path, hash: BucketHash, names: Names, buckets: u32) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
     for file in files(root) {
         let id = names.id(file.file_name().unwrap().to_str().unwrap()).unwrap();
-        let (rows, _) = query(engine, &format!("SELECT k, v FROM '{}'", root.join(&file).display()));
+        let rows = read_in_order(&root.join(&file), &["k", "v"]);
         let hashes = hash.hashes(&rows.columns()[..1], rows.num_rows()).unwrap();
         assert!(hashes.iter().all(|one| hash.bucket(*one, buckets) == id), "{}", file.display());
         let values = rows.column(1).as_primitive::<Int32Type>();
@@ -84,7 +85,7 @@ fn buckets_are_written_in_every_dialect_and_joined() {
             run(&engine, &format!("CREATE TABLE o (k BIGINT, s STRING) {}", clauses("", 4)));
             run(&engine, "INSERT INTO o SELECT o_orderkey, o_orderstatus FROM orders WHERE o_orderkey < 5000");
             run(&engine, "INSERT INTO o SELECT o_orderkey, o_orderstatus FROM orders WHERE o_orderkey >= 5000");
-            assert_eq!(check_files(&engine, &folder.path().join("l"), hash, names, 8), (0..8).collect());
+            assert_eq!(check_files(&folder.path().join("l"), hash, names, 8), (0..8).collect());
             assert_eq!(count(&engine, &format!("SELECT count(*) FROM (SELECT * FROM l EXCEPT {LINES})")), 0);
             let (rows, plan) = query(&engine, "SELECT count(*) FROM l JOIN o ON l.k = o.k");
             assert_eq!(rows.column(0).as_primitive::<Int64Type>().value(0), count(&engine, "SELECT count(*) FROM lineitem"));
@@ -127,7 +128,7 @@ fn partitions_with_buckets_and_an_order_come_back() {
         assert_eq!(partitions.len(), 8 * 3, "{partitions:?}");
         for partition in partitions.iter().map(|file| file.parent().unwrap()).collect::<BTreeSet<_>>() {
             let root = folder.path().join("t").join(partition);
-            assert_eq!(check_files(&engine, &root, BucketHash::Spark, Names::Spark, 3).len(), 3);
+            assert_eq!(check_files(&root, BucketHash::Spark, Names::Spark, 3).len(), 3);
         }
         let null =
             format!("SELECT k, v, CASE WHEN p IN ('', '__HIVE_DEFAULT_PARTITION__') THEN NULL ELSE p END AS p FROM ({rows})");
@@ -142,10 +143,10 @@ fn copy_clusters_and_sorts() {
     let engine = engine(folder.path(), &[]);
     let path = |name: &str| folder.path().join(name).display().to_string();
     run(&engine, &format!("COPY ({LINES}) TO '{}' (CLUSTER BY (k) INTO 5 BUCKETS, SORT BY (v DESC))", path("spark")));
-    check_files(&engine, &folder.path().join("spark"), BucketHash::Spark, Names::Spark, 5);
+    check_files(&folder.path().join("spark"), BucketHash::Spark, Names::Spark, 5);
     let hive = "(BUCKETING_VERSION 2, CLUSTER BY (k) INTO 5 BUCKETS, SORT BY (v DESC))";
     run(&engine, &format!("COPY ({LINES}) TO '{}' {hive}", path("hive")));
-    check_files(&engine, &folder.path().join("hive"), BucketHash::Hive2, Names::Hive, 5);
+    check_files(&folder.path().join("hive"), BucketHash::Hive2, Names::Hive, 5);
     run(&engine, &format!("COPY ({LINES}) TO '{}' (SORT BY (k))", path("sorted")));
     let (_, plan) =
         query(&engine, &format!("SELECT count(*) FROM '{0}' a JOIN '{1}' b ON a.k = b.k", path("spark"), path("sorted")));

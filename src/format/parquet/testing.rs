@@ -1,9 +1,11 @@
 //! Files for the tests of the layers above, which do not know the crate, and bits for those of this one.
 
-use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::arrow::{ArrowWriter, ProjectionMask};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::schema::types::ColumnPath;
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchReader};
+use arrow::compute::concat_batches;
 use std::fs::File;
 use std::path::Path;
 
@@ -28,6 +30,18 @@ pub(crate) fn write_with(path: &Path, batches: &[RecordBatch], page_rows: usize,
         writer.flush().expect("a test file is writable");
     }
     writer.close().expect("a test file is writable");
+}
+
+/// Columns of a file in the order of its rows, by the crate's own reader: tasks of a scan take row
+/// groups in any order.
+pub(crate) fn read_in_order(path: &Path, names: &[&str]) -> RecordBatch {
+    let file = File::open(path).expect("a test file is readable");
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).expect("a test file is whole");
+    let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+    let reader = builder.with_projection(mask).build().expect("the columns are in the file");
+    let schema = reader.schema();
+    let batches: Vec<RecordBatch> = reader.map(|batch| batch.expect("a test file is readable")).collect();
+    concat_batches(&schema, &batches).expect("batches of one file have one schema")
 }
 
 /// `values` as Parquet packs bits: `width` each, the least significant first.
