@@ -8,7 +8,7 @@ use crate::exec::MemoryBudget;
 use crate::exec::scheduler::Scheduler;
 use crate::layout::Declaration;
 use crate::session::Session;
-use crate::sql::{ArithmeticFunctions, FunctionRegistry, Parameters, SparkArithmetic};
+use crate::sql::{ArithmeticFunctions, FunctionRegistry, ItemAccess, Parameters, SparkArithmetic};
 use crate::stream::ResultStream;
 use crate::{aggregate, expr, operator, output};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -229,7 +229,7 @@ fn open(disk: &Disk, config: &Config, path: &str, spec: &FileSpec) -> Result<Arc
 
 /// The functions every engine knows, with our arithmetic before the borrowed planners.
 fn builtin_functions() -> FunctionRegistry {
-    use expr::functions::{divide, int_divide, minus, multiply, negate, plus, remainder, scalar};
+    use expr::functions::{divide, higher_order, int_divide, minus, multiply, negate, plus, remainder, scalar};
     let arithmetic = ArithmeticFunctions {
         plus: plus(),
         minus: minus(),
@@ -239,11 +239,18 @@ fn builtin_functions() -> FunctionRegistry {
         int_divide: int_divide(),
         negate: negate(),
     };
-    let registry = FunctionRegistry {
-        scalar: scalar(),
+    let scalar = scalar();
+    let item_at = scalar.iter().find(|function| function.name() == "item_at").cloned();
+    let mut registry = FunctionRegistry {
+        scalar,
         aggregate: aggregate::functions(),
         window: operator::window_functions(),
+        higher_order: higher_order(),
+        macros: Default::default(),
         planners: vec![Arc::new(SparkArithmetic::new(arithmetic))],
     };
+    if let Some(item_at) = item_at {
+        registry.planners.push(Arc::new(ItemAccess(item_at)));
+    }
     registry.with_borrowed_planners()
 }

@@ -13,6 +13,7 @@ mod arrange;
 mod arrange_tests;
 mod ddl;
 mod formats;
+mod functions;
 mod insert;
 mod load;
 mod multi;
@@ -49,6 +50,8 @@ pub struct Session {
     engine: Engine,
     config: Arc<Mutex<Config>>,
     watch: Arc<Mutex<Option<Watch>>>,
+    /// Functions made by this session.
+    macros: Arc<Mutex<sql::Macros>>,
     /// Texts of prepared statements by name.
     statements: Arc<Mutex<BTreeMap<String, String>>>,
 }
@@ -87,7 +90,8 @@ pub enum OutcomeKind {
 
 impl Session {
     pub(crate) fn new(engine: Engine, config: Config) -> Self {
-        Self { engine, config: Arc::new(Mutex::new(config)), watch: Arc::default(), statements: Arc::default() }
+        let config = Arc::new(Mutex::new(config));
+        Self { engine, config, watch: Arc::default(), statements: Arc::default(), macros: Arc::default() }
     }
 
     /// Runs the statements of `text`, one after another as the iterator is driven. A statement's
@@ -290,7 +294,7 @@ impl Session {
 
     /// Binds, optimizes and plans. The schema has the names and types that the caller sees.
     fn plan(&self, query: &ast::Query, parameters: &Parameters, text: &str, config: &Config) -> Result<Planned> {
-        let bound = sql::bind(query, self.engine.catalog(), config, &self.engine.functions(), parameters, text)?;
+        let bound = sql::bind(query, self.engine.catalog(), config, &self.functions(), parameters, text)?;
         let repeatable = script::is_repeatable(&bound.plan)?;
         let planned = self.physical(self.logical(bound, config)?, config)?;
         Ok(Planned { repeatable, ..planned })

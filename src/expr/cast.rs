@@ -73,6 +73,9 @@ fn is_text(data_type: &DataType) -> bool {
 pub(super) fn cast_array(array: &ArrayRef, from: &DataType, to: &DataType, ansi: bool) -> Result<ArrayRef> {
     use DataType as T;
     let stored = storage_type(to);
+    if super::cast_nested::is_here(from, to) && from != to {
+        return super::cast_nested::cast(array, from, to, ansi);
+    }
     let convert = Conversion { array, to, ansi };
     if let (Some(mut own), Some(shape)) = (shape_of(array.data_type()), shape_of(to)) {
         // A narrow form may hold 19 digits whatever its label says.

@@ -8,9 +8,11 @@ use super::decimal::{can_overflow, integer_shape, shape_of};
 use super::dictionary::per_dictionary;
 use super::evaluator::{Evaluator, is_infallible};
 use super::functions::Builtin;
+use super::functions::lambdas::kind_of;
 use super::in_list::InList;
 use super::kernel::{Apply, Kernel};
-use super::leaf::{ColumnExpr, ConstExpr, SlotExpr, storage_value};
+use super::lambda::Higher;
+use super::leaf::{ColumnExpr, ConstExpr, SlotExpr, column, storage_value};
 use super::like::{Like, Matcher, RegexMatch, regex};
 use super::logic::{Is, Logic, Not, Truth};
 use super::slot::ScalarSlot;
@@ -22,7 +24,7 @@ use crate::error::{Error, Result};
 use arrow::array::new_null_array;
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{DFSchema, ScalarValue};
-use datafusion_expr::expr::ScalarFunction;
+use datafusion_expr::expr::{HigherOrderFunction, ScalarFunction};
 use datafusion_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Operator, ReturnFieldArgs, Subquery, Volatility};
 use std::collections::HashMap;
@@ -50,12 +52,14 @@ impl Slots {
 
 /// Compiles an expression over chunks whose columns are those of `input`.
 pub fn compile(expr: &Expr, input: &DFSchema, slots: &Slots) -> Result<ExprRef> {
-    Compiler { input, slots }.compile(expr)
+    Compiler { input, slots, variables: &[] }.compile(expr)
 }
 
 struct Compiler<'a> {
     input: &'a DFSchema,
     slots: &'a Slots,
+    /// Parameters of the functions around, which stand behind the input's columns, innermost last.
+    variables: &'a [(String, DataType)],
 }
 
 impl Compiler<'_> {
@@ -100,6 +104,14 @@ impl Compiler<'_> {
             Expr::Like(like) => self.like(expr, like)?,
             Expr::SimilarTo(_) => return Err(Error::unsupported("SIMILAR TO")),
             Expr::ScalarFunction(call) => self.call(expr, call)?,
+            Expr::HigherOrderFunction(call) => self.higher(expr, call)?,
+            Expr::LambdaVariable(variable) => {
+                let Some(at) = self.variables.iter().rposition(|(name, _)| *name == variable.name) else {
+                    return Err(Error::sql(format!("unknown parameter '{}'", variable.name)));
+                };
+                let index = self.input.fields().len() + at;
+                column(index, self.variables[at].1.clone(), true, variable.name.clone())
+            }
             Expr::ScalarSubquery(subquery) => match self.slots.get(subquery) {
                 Some(slot) => Arc::new(SlotExpr::new(slot.clone())),
                 None => return Err(Error::internal("a scalar subquery was not planned")),
@@ -354,6 +366,35 @@ impl Compiler<'_> {
             _ => {}
         }
         self.library_call(expr, call, args, data_type)
+    }
+
+    /// A call with functions among its arguments.
+    fn higher(&self, expr: &Expr, call: &HigherOrderFunction) -> Result<ExprRef> {
+        let Some(kind) = kind_of(&call.func) else {
+            return Err(Error::unsupported(format!("the function {}", call.func.name())));
+        };
+        let mut parameters = call.lambda_parameters(self.input)?.into_iter();
+        let (mut args, mut bodies) = (Vec::new(), Vec::new());
+        for arg in &call.args {
+            let Expr::Lambda(lambda) = arg else {
+                args.push(self.compile(arg)?);
+                continue;
+            };
+            let types = parameters.next().unwrap_or_default();
+            // A name of its own hides the others, and those it does not name are there without one.
+            let names = lambda.params.iter().cloned().chain(std::iter::repeat(String::new()));
+            let own = names.zip(types).map(|(name, field)| (name, field.data_type().clone()));
+            let variables: Vec<(String, DataType)> = self.variables.iter().cloned().chain(own).collect();
+            bodies.push(Compiler { variables: &variables, ..*self }.compile(&lambda.body)?);
+        }
+        Ok(Arc::new(Higher {
+            kind,
+            args,
+            bodies,
+            width: self.input.fields().len() + self.variables.len(),
+            data_type: expr.get_type(self.input)?,
+            text: text(expr),
+        }))
     }
 
     fn library_call(&self, expr: &Expr, call: &ScalarFunction, args: Vec<ExprRef>, field: Arc<Field>) -> Result<ExprRef> {

@@ -220,8 +220,9 @@ pub(super) struct RegexMatch {
 
 /// Compiles a regular expression.
 pub(super) fn regex(pattern: &str, ignore_case: bool) -> Result<Regex> {
-    let pattern = if ignore_case { format!("(?i){pattern}") } else { pattern.to_owned() };
-    Regex::new(&pattern).map_err(|error| Error::value(format!("bad regular expression '{pattern}': {error}")))
+    let translated = super::java_regex::translated(pattern)?;
+    let translated = if ignore_case { format!("(?i){translated}") } else { translated };
+    Regex::new(&translated).map_err(|error| Error::value(format!("bad regular expression '{pattern}': {error}")))
 }
 
 impl Kernel for RegexMatch {

@@ -62,6 +62,27 @@ pub(super) fn date(text: &str) -> Option<i32> {
     i32::try_from(days_from_civil(year, month, day)).ok()
 }
 
+/// A timestamp whose text may end in the name of a zone, as one in a time zone or, not `zoned`, as
+/// the local time that it shows.
+pub(super) fn timestamp_in(text: &str, zone: &str, zoned: bool) -> Option<i64> {
+    use super::functions::zones;
+    let text = text.trim();
+    // Behind the time stands a zone's name, or an offset, which begins with a sign.
+    let time = text.find([' ', 'T']).map(|at| at + 1);
+    let named = time.and_then(|time| {
+        let at = text[time..].find(|c: char| c.is_ascii_alphabetic() || matches!(c, '+' | '-'))?;
+        let zone = text[time + at..].trim();
+        Some((text[..time + at].trim_end(), zones::zone(zone).ok()?))
+    });
+    let own = || zones::zone(zone).ok();
+    Some(match named {
+        Some((text, named)) if zoned => zones::to_utc(timestamp(text)?, &named),
+        Some((text, _)) => timestamp(text)?,
+        None if zoned => zones::to_utc(timestamp(text)?, &own()?),
+        None => timestamp(text)?,
+    })
+}
+
 /// A date as [`date`] reads it, optionally followed by `h:m[:s[.fraction]]` and a zone (`Z`, `UTC`,
 /// `±h[:mm]`): microseconds since 1970. Without a zone the time is taken as UTC.
 pub(super) fn timestamp(text: &str) -> Option<i64> {

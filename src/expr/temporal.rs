@@ -48,7 +48,7 @@ impl Part {
     }
 
     /// The part of a number of days since 1970.
-    fn of_days(self, days: i64) -> i32 {
+    pub fn of_days(self, days: i64) -> i32 {
         let (year, month, day) = civil_from_days(days);
         // 1970-01-01 was a Thursday.
         let monday_based = (days + 3).rem_euclid(7);

@@ -20,7 +20,7 @@ impl Session {
         text: &str,
         config: &Config,
     ) -> Result<Vec<Write>> {
-        let (catalog, functions) = (self.engine.catalog(), self.engine.functions());
+        let (catalog, functions) = (self.engine.catalog(), self.functions());
         let source = sql::bind(&multi.source, catalog, config, &functions, parameters, text)?;
         let table = SourceTable::new(&source.plan, &source.names, estimate::rows(&source.plan));
         catalog.register(&multi.name, table.clone());

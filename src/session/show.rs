@@ -229,7 +229,7 @@ impl Session {
         self.rows(&["col_name", "data_type", "comment"], rows.collect())
     }
 
-    fn rows(&self, titles: &[&str], rows: Vec<Row>) -> Result<OutcomeKind> {
+    pub(super) fn rows(&self, titles: &[&str], rows: Vec<Row>) -> Result<OutcomeKind> {
         Ok(OutcomeKind::Rows(rows_stream(titles, rows, self.engine.scheduler())?))
     }
 

@@ -1,6 +1,6 @@
 //! The dialect: Spark's, with Hive's statements and a switch for double quotes.
 
-use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, ObjectName};
 use sqlparser::dialect::{Dialect, HiveDialect, Precedence, SparkSqlDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -120,6 +120,48 @@ impl Dialect for SkepDialect {
         SparkSqlDialect.require_interval_qualifier()
     }
 
+    fn supports_lambda_functions(&self) -> bool {
+        true
+    }
+
+    /// `struct(a, b AS c)`.
+    fn supports_struct_literal(&self) -> bool {
+        true
+    }
+
+    /// Words that are functions here and something else to the parser: `array(1, 2)` is no query,
+    /// `exists(items, x -> ..)` no EXISTS, `trim(a, b)` has an argument more.
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let Token::Word(word) = &parser.peek_token_ref().token else { return None };
+        // The parser would begin a function of another dialect.
+        if word.value == "lambda" && word.quote_style.is_none() && parser.peek_nth_token_ref(1).token != Token::Arrow {
+            let value = word.value.clone();
+            let span = parser.next_token().span;
+            return Some(Ok(Expr::Identifier(Ident { value, quote_style: None, span })));
+        }
+        let is = |at: usize, wanted: &Token| parser.peek_nth_token_ref(at).token == *wanted;
+        if word.quote_style.is_some() || !is(1, &Token::LParen) {
+            return None;
+        }
+        let keyword = |at: usize, of: &[Keyword]| match &parser.peek_nth_token_ref(at).token {
+            Token::Word(word) => of.contains(&word.keyword),
+            _ => false,
+        };
+        let is_call = match word.value.as_str() {
+            "array" | "when" => true,
+            "exists" => !is(2, &Token::LParen) && !keyword(2, &[Keyword::SELECT, Keyword::WITH, Keyword::VALUES, Keyword::FROM]),
+            "trim" => !keyword(2, &[Keyword::BOTH, Keyword::LEADING, Keyword::TRAILING]) && !has_from(parser),
+            "overlay" | "position" => has_comma(parser),
+            _ => false,
+        };
+        if !is_call {
+            return None;
+        }
+        let value = word.value.clone();
+        let span = parser.next_token().span;
+        Some(parser.parse_function(ObjectName::from(vec![Ident { value, quote_style: None, span }])))
+    }
+
     /// `||` binds like `+`, as in Spark.
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
         match parser.peek_token_ref().token {
@@ -139,4 +181,32 @@ impl Dialect for SkepDialect {
             right: Box::new(right),
         }))
     }
+}
+
+/// Tokens between the brackets that open at the second one, brackets inside left out.
+fn inside<'p>(parser: &'p Parser<'_>) -> impl Iterator<Item = Token> + 'p {
+    let mut depth = 0_usize;
+    let mut at = 1;
+    std::iter::from_fn(move || {
+        loop {
+            let token = parser.peek_nth_token_ref(at).token.clone();
+            at += 1;
+            match token {
+                Token::LParen => depth += 1,
+                Token::RParen if depth <= 1 => return None,
+                Token::RParen => depth -= 1,
+                Token::EOF => return None,
+                other if depth == 1 => return Some(other),
+                _ => {}
+            }
+        }
+    })
+}
+
+fn has_comma(parser: &Parser) -> bool {
+    inside(parser).any(|token| token == Token::Comma)
+}
+
+fn has_from(parser: &Parser) -> bool {
+    inside(parser).any(|token| matches!(token, Token::Word(word) if word.keyword == Keyword::FROM))
 }

@@ -367,7 +367,7 @@ impl Guard<'_> {
             Expr::Ceil { expr: _, field } | Expr::Floor { expr: _, field } => match field {
                 CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) => return Ok(()),
                 CeilFloorKind::DateTimeField(_) => "CEIL or FLOOR to a unit of time",
-                CeilFloorKind::Scale(_) => "CEIL or FLOOR with a scale",
+                CeilFloorKind::Scale(_) => return Ok(()),
             },
             Expr::Interval(Interval {
                 value: _,
@@ -381,7 +381,11 @@ impl Guard<'_> {
                 return self.refuse(last_field.is_some(), "INTERVAL ... TO", "to", || expr.span());
             }
             Expr::UnaryOp { op, expr: operand } => match op {
-                UnaryOperator::Not | UnaryOperator::BangNot | UnaryOperator::Minus | UnaryOperator::Plus => return Ok(()),
+                UnaryOperator::Not
+                | UnaryOperator::BangNot
+                | UnaryOperator::Minus
+                | UnaryOperator::Plus
+                | UnaryOperator::BitwiseNot => return Ok(()),
                 op => return self.refuse(true, &format!("the operator {op}"), "", || operand.span()),
             },
             Expr::IsNormalized { .. } => "IS NORMALIZED",
@@ -389,16 +393,13 @@ impl Guard<'_> {
             Expr::Convert { .. } => "CONVERT",
             Expr::AtTimeZone { .. } => "AT TIME ZONE",
             Expr::Collate { .. } => "COLLATE",
-            Expr::Overlay { .. } => "OVERLAY",
             Expr::SimilarTo { .. } => "SIMILAR TO",
             Expr::Prefixed { .. } => "a literal with a prefix",
-            Expr::Named { .. } => "a named expression",
             Expr::Dictionary(_) => "a dictionary in braces",
             Expr::JsonAccess { .. } => "a path into JSON",
             Expr::MatchAgainst { .. } => "MATCH AGAINST",
             Expr::OuterJoin(_) => "the outer join operator (+)",
             Expr::Prior(_) => "PRIOR",
-            Expr::Lambda(_) => "a lambda",
             Expr::MemberOf(_) => "MEMBER OF",
             Expr::Trim { trim_characters: Some(_), .. } => "TRIM with a list of characters",
             _ => return Ok(()),

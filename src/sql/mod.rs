@@ -14,17 +14,21 @@
 mod arithmetic;
 mod asof;
 mod bind;
+mod calls;
 mod copy;
 mod cursor;
 mod ddl;
 mod declaration;
 mod desugar;
 mod dialect;
+mod fields;
 mod grouping;
 pub mod guard;
 mod hints;
+mod known;
 mod limits;
 mod literal;
+mod macros;
 mod names;
 mod narrow;
 mod parse;
@@ -44,9 +48,11 @@ pub use arithmetic::{ArithmeticFunctions, SparkArithmetic};
 pub use bind::{Bound, Parameters, bind};
 pub use copy::{CopyStatement, CopyTarget};
 pub use ddl::{
-    Alteration, Analyze, AnalyzeColumns, ColumnDefinition, CreateTable, CreateView, Ddl, Insert, LoadData, MultiInsert,
-    PartitionSpec, TableName,
+    Alteration, Analyze, AnalyzeColumns, ColumnDefinition, CreateFunction, CreateTable, CreateView, Ddl, Insert, LoadData,
+    MultiInsert, PartitionSpec, TableName,
 };
+pub use fields::ItemAccess;
+pub use macros::{Macro, Macros, expand};
 pub use parse::{Command, ExplainMode, Parsed, parse};
 pub use prepared::Prepared;
 pub use provider::FunctionRegistry;

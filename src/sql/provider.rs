@@ -6,6 +6,7 @@ use super::narrow::{Named, NarrowTables};
 use crate::catalog::{Catalog, FileSpec, Found, Table, TableHandle, WorkTable};
 use crate::config::Config;
 use crate::error::Error;
+use crate::expr::functions::in_zone;
 use crate::format::registry::format_named;
 use crate::optimizer::{ASOF_MATCH, asof_match};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
@@ -32,6 +33,10 @@ pub struct FunctionRegistry {
     pub aggregate: Vec<Arc<AggregateUDF>>,
     /// Functions of a window of rows.
     pub window: Vec<Arc<WindowUDF>>,
+    /// Functions that the user wrote in SQL.
+    pub macros: super::macros::Macros,
+    /// Functions that take functions.
+    pub higher_order: Vec<Arc<HigherOrderUDF>>,
     /// Asked in this order how to plan operators, `EXTRACT`, `SUBSTRING`, `count(*)` and so on.
     pub planners: Vec<Arc<dyn ExprPlanner>>,
 }
@@ -55,7 +60,9 @@ impl FunctionRegistry {
         let aggregate =
             self.aggregate.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
         let window = self.window.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
-        scalar.chain(aggregate).chain(window)
+        let higher =
+            self.higher_order.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().map(String::as_str)));
+        scalar.chain(aggregate).chain(window).chain(higher).chain(super::calls::names().map(|name| -> &str { name }))
     }
 }
 
@@ -213,11 +220,13 @@ impl ContextProvider for Provider<'_> {
         if name == ASOF_MATCH {
             return Some(asof_match());
         }
-        self.scalar.get(name).map(|function| Arc::clone(function))
+        self.scalar.get(name).map(|function| in_zone(function, &self.config.time_zone))
     }
 
-    fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
-        None
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        let named =
+            |function: &&Arc<HigherOrderUDF>| function.name() == name || function.aliases().iter().any(|alias| alias == name);
+        self.functions.higher_order.iter().find(named).cloned()
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
@@ -242,7 +251,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
-        Vec::new()
+        self.functions.higher_order.iter().map(|function| function.name().to_owned()).collect()
     }
 
     fn udaf_names(&self) -> Vec<String> {
@@ -298,6 +307,7 @@ impl TypePlanner for SparkTypes {
                 }
             }
             Sql::Character(_) | Sql::CharacterVarying(_) | Sql::CharVarying(_) => DataType::Utf8View,
+            Sql::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => DataType::Time64(TimeUnit::Microsecond),
             Sql::Binary(None) => DataType::BinaryView,
             Sql::Float(ExactNumberInfo::None) => DataType::Float32,
             Sql::Custom(name, modifiers) if modifiers.is_empty() => match name.to_string().to_lowercase().as_str() {
@@ -312,8 +322,7 @@ impl TypePlanner for SparkTypes {
             | Sql::SmallIntUnsigned(_)
             | Sql::IntUnsigned(_)
             | Sql::IntegerUnsigned(_)
-            | Sql::BigIntUnsigned(_)
-            | Sql::Time(..) => return not_impl_err!("type {sql_type} is not supported"),
+            | Sql::BigIntUnsigned(_) => return not_impl_err!("type {sql_type} is not supported"),
             _ => return Ok(None),
         };
         Ok(Some(data_type.into_nullable_field_ref()))

@@ -6,8 +6,10 @@
 //! binder lacks become others that it has (MINUS, RLIKE, SEMI JOIN, FETCH).
 
 use super::bind::Parameters;
+use super::calls::{self, call as function};
 use super::grouping;
 use super::literal::{self, Literal};
+use super::macros;
 use super::names;
 use super::provider::{ANY_FORMAT, FunctionRegistry};
 use super::relation::is_table_function;
@@ -46,6 +48,7 @@ pub(super) fn rewrite(
         ctes: Vec::new(),
         windows: Vec::new(),
         literals: Vec::new(),
+        lambdas: calls::Lambdas::default(),
         raw: 0,
     };
     if let ControlFlow::Break(error) = walk_mut(query, &mut rewriter) {
@@ -72,6 +75,8 @@ struct Rewriter<'a> {
     /// Named windows in scope, innermost last.
     windows: Vec<Windows>,
     literals: Vec<Literal>,
+    /// Parameters of lambdas in scope.
+    lambdas: calls::Lambdas,
     /// How many nodes around want numbers as they are.
     raw: usize,
 }
@@ -165,8 +170,20 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        self.lambdas.enter(expr);
         if matches!(expr, Expr::Interval(_)) {
             self.raw += 1;
+        }
+        if let Expr::Function(function) = expr
+            && !self.functions.macros.is_empty()
+        {
+            let name = function.name.clone();
+            if let Some((found, arguments)) = macros::call_of(function, &self.functions.macros) {
+                match found.inlined(&name.to_string(), arguments) {
+                    Ok(inlined) => *expr = inlined,
+                    Err(error) => return ControlFlow::Break(error.at_span(name.span())),
+                }
+            }
         }
         if let Expr::Function(function) = expr {
             let resolved = match (&mut function.over, self.windows.last()) {
@@ -181,6 +198,7 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        self.lambdas.leave(expr);
         if matches!(expr, Expr::Interval(_)) {
             self.raw -= 1;
             return ControlFlow::Continue(());
@@ -194,6 +212,25 @@ impl VisitorMut for Rewriter<'_> {
 
 impl Rewriter<'_> {
     fn expr(&mut self, expr: &mut Expr) -> Result<()> {
+        match calls::meaning(expr, self.config) {
+            Some(calls::Meaning::Expr(mut meant)) => {
+                // Numbers that the form brought along.
+                if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = meant.as_mut() {
+                    for argument in &mut list.args {
+                        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(argument @ Expr::Value(_))) = argument {
+                            self.expr(argument)?;
+                        }
+                    }
+                }
+                *expr = *meant;
+                return Ok(());
+            }
+            Some(calls::Meaning::Constant(value)) => {
+                *expr = self.literal(String::new(), value);
+                return Ok(());
+            }
+            None => {}
+        }
         match expr {
             Expr::Value(ValueWithSpan { value: Value::Number(text, long), span }) if self.raw == 0 => {
                 let text = if *long { format!("{text}L") } else { text.clone() };
@@ -421,20 +458,6 @@ fn has_wildcard(body: &SetExpr) -> bool {
 fn file(format: &str, path: String, span: Span) -> ObjectName {
     let ident = |value: String| Ident { value, quote_style: Some('`'), span };
     ObjectName::from(vec![ident(format.to_owned()), ident(path)])
-}
-
-fn function(name: &str, arguments: Vec<Expr>) -> Expr {
-    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
 }
 
 /// SEMI and ANTI without a side mean the left one.

@@ -172,6 +172,7 @@ fn written(command: &Command, text: &str) -> Result<Request> {
                 Ddl::CreateTable(create) => create.query.as_deref().into_iter().collect(),
                 Ddl::CreateView(create) => vec![create.query.as_ref()],
                 Ddl::Insert(insert) => vec![insert.query.as_ref()],
+                Ddl::CreateFunction(create) => vec![create.function.body.as_ref()],
                 Ddl::MultiInsert(multi) => {
                     let own = multi.inserts.iter().map(|insert| insert.query.as_ref());
                     std::iter::once(multi.source.as_ref()).chain(own).collect()

@@ -64,6 +64,8 @@ fn functions(own_arithmetic: bool) -> FunctionRegistry {
         scalar: datafusion_functions::all_default_functions(),
         aggregate: datafusion_functions_aggregate::all_default_aggregate_functions(),
         window: vec![],
+        higher_order: vec![],
+        macros: Default::default(),
         planners: if own_arithmetic { vec![Arc::new(arithmetic())] } else { vec![] },
     };
     registry.with_borrowed_planners()

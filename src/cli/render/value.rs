@@ -8,12 +8,13 @@
 //! | binary | upper-case hexadecimal digits | the same, a string |
 //! | array, struct, map | as JSON | array, object, object with the keys as text |
 
-use crate::expr::{double_text, float32_text};
+use crate::expr::{day_time_text, double_text, float32_text, time_text, year_month_text};
 use arrow::array::{AnyDictionaryArray, Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array};
 use arrow::array::{ListLikeArray, MapArray, StructArray, timezone::Tz};
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use arrow::datatypes::{Date32Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow::datatypes::{Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type};
+use arrow::datatypes::{DurationMicrosecondType, IntervalYearMonthType, Time64MicrosecondType};
 use arrow::datatypes::{TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Timelike, Utc};
@@ -230,6 +231,18 @@ fn leaf<'a>(array: &'a ArrayRef) -> Leaf<'a> {
         DataType::Timestamp(TimeUnit::Millisecond, zone) => timestamp!(TimestampMillisecondType, 1_000, zone),
         DataType::Timestamp(TimeUnit::Microsecond, zone) => timestamp!(TimestampMicrosecondType, 1_000_000, zone),
         DataType::Timestamp(TimeUnit::Nanosecond, zone) => timestamp!(TimestampNanosecondType, 1_000_000_000, zone),
+        DataType::Time64(TimeUnit::Microsecond) => {
+            let array = array.as_primitive::<Time64MicrosecondType>();
+            Leaf::Plain(Box::new(move |row, out| out.push_str(&time_text(array.value(row)))))
+        }
+        DataType::Duration(TimeUnit::Microsecond) => {
+            let array = array.as_primitive::<DurationMicrosecondType>();
+            Leaf::Plain(Box::new(move |row, out| out.push_str(&day_time_text(array.value(row)))))
+        }
+        DataType::Interval(IntervalUnit::YearMonth) => {
+            let array = array.as_primitive::<IntervalYearMonthType>();
+            Leaf::Plain(Box::new(move |row, out| out.push_str(&year_month_text(array.value(row).into()))))
+        }
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
             let keys = dictionary_keys(dictionary);

@@ -10,36 +10,62 @@ use datafusion_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use std::any::Any;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Argument types as given -> as wanted.
-pub type Coerce = fn(&str, &[DataType]) -> Result<Vec<DataType>>;
+type Coerce = Box<dyn Fn(&str, &[DataType]) -> Result<Vec<DataType>> + Send + Sync>;
 /// Argument types, constant arguments -> result type.
-pub type Returns = fn(&[DataType], &[Option<ScalarValue>]) -> Result<DataType>;
+type Returns = Box<dyn Fn(&[DataType], &[Option<ScalarValue>]) -> Result<DataType> + Send + Sync>;
 /// Argument types, constant arguments, result type, text of the call -> kernel.
-pub type Make = fn(&[DataType], &[Option<ScalarValue>], &DataType, &str) -> Result<Box<dyn Kernel>>;
+type Make = Box<dyn Fn(&[DataType], &[Option<ScalarValue>], &DataType, &str) -> Result<Box<dyn Kernel>> + Send + Sync>;
+/// Argument types -> whether a call can fail on a value.
+type Fallible = Box<dyn Fn(&[DataType]) -> bool + Send + Sync>;
 
-/// A function of ours. Two of the same name are the same.
-#[derive(Debug)]
+/// A function of ours. Two of the same name in the same time zone are the same.
 pub struct Builtin {
     /// Its name; operators have their sign as name.
     pub name: &'static str,
     /// Other names.
-    pub aliases: Vec<String>,
-    pub coerce: Coerce,
-    pub returns: Returns,
-    pub make: Make,
-    /// Whether it can fail on a value, given the argument types.
-    pub fallible: fn(&[DataType]) -> bool,
+    aliases: Vec<String>,
+    coerce: Coerce,
+    pub(super) returns: Returns,
+    make: Make,
+    fallible: Fallible,
     signature: Signature,
+    /// The session's time zone, where the function depends on it.
+    pub(super) zone: Option<Arc<str>>,
+    /// The row function behind it, which can be had in another time zone.
+    pub(super) row: Option<&'static super::row::Row>,
 }
 
 impl Builtin {
     /// An immutable function.
-    pub fn new(name: &'static str, coerce: Coerce, returns: Returns, make: Make, fallible: fn(&[DataType]) -> bool) -> Self {
-        let signature = Signature::user_defined(Volatility::Immutable);
-        Self { name, aliases: Vec::new(), coerce, returns, make, fallible, signature }
+    pub fn new(
+        name: &'static str,
+        coerce: impl Fn(&str, &[DataType]) -> Result<Vec<DataType>> + Send + Sync + 'static,
+        returns: impl Fn(&[DataType], &[Option<ScalarValue>]) -> Result<DataType> + Send + Sync + 'static,
+        make: impl Fn(&[DataType], &[Option<ScalarValue>], &DataType, &str) -> Result<Box<dyn Kernel>> + Send + Sync + 'static,
+        fallible: impl Fn(&[DataType]) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            aliases: Vec::new(),
+            coerce: Box::new(coerce),
+            returns: Box::new(returns),
+            make: Box::new(make),
+            fallible: Box::new(fallible),
+            signature: Signature::user_defined(Volatility::Immutable),
+            zone: None,
+            row: None,
+        }
+    }
+
+    /// The same with another volatility.
+    pub fn with_volatility(mut self, volatility: Volatility) -> Self {
+        self.signature = Signature::user_defined(volatility);
+        self
     }
 
     /// The same with more names.
@@ -106,9 +132,15 @@ impl Builtin {
     }
 }
 
+impl fmt::Debug for Builtin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 impl PartialEq for Builtin {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.name == other.name && self.zone == other.zone
     }
 }
 
@@ -161,7 +193,7 @@ impl ScalarUDFImpl for Builtin {
     }
 
     fn short_circuits(&self) -> bool {
-        self.name == "if"
+        matches!(self.name, "if" | "coalesce" | "nvl" | "nvl2")
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> datafusion_common::Result<ColumnarValue> {

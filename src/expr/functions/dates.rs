@@ -1,16 +1,14 @@
 //! Functions of dates and timestamps. Timestamps are microseconds; a day starts at midnight UTC.
 
 use super::super::arithmetic::{Arithmetic, Op};
-use super::super::cast::Cast;
 use super::super::kernel::{Arg, Kernel, union_nulls};
 use super::super::parse::{civil_from_days, days_from_civil, days_in_month};
 use super::super::temporal::{DatePart, Part};
 use super::builtin::{Builtin, mismatch};
 use super::strings::kernel;
-use crate::column::storage_type;
 use crate::error::{Error, Result};
 use arrow::array::{AsArray, Date32Array, Int32Array, new_null_array};
-use arrow::datatypes::{DataType, Date32Type, Int32Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Date32Type, Int32Type, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;
@@ -37,15 +35,11 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         part!("hour", Part::Hour),
         part!("minute", Part::Minute),
         part!("second", Part::Second),
-        date_part(),
         shifted("date_add", Op::Add, &["dateadd"]),
         shifted("date_sub", Op::Subtract, &[]),
         datediff(),
         add_months(),
         last_day(),
-        date_trunc(),
-        trunc(),
-        to_date(),
     ]
 }
 
@@ -72,23 +66,6 @@ fn one_moment(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
         [one] => Ok(vec![moment(one).ok_or_else(|| mismatch(name, types))?]),
         _ => Err(mismatch(name, types)),
     }
-}
-
-/// `date_part('year', d)`, which `extract(year from d)` becomes.
-fn date_part() -> Arc<ScalarUDF> {
-    let coerce = |name: &str, types: &[DataType]| match types {
-        [part, of] if is_string(part) => Ok(vec![DataType::Utf8, moment(of).ok_or_else(|| mismatch(name, types))?]),
-        _ => Err(mismatch(name, types)),
-    };
-    let make = |_: &[DataType], constants: Constants, _: &DataType, _: &str| -> Result<Box<dyn Kernel>> {
-        let name = constants.first().and_then(Option::as_ref).and_then(|value| value.try_as_str().flatten());
-        let Some(name) = name else { return Err(Error::unsupported("date_part with a part that is not a constant")) };
-        match Part::from_name(name) {
-            Some(part) => Ok(Box::new(DatePart(part))),
-            None => Err(Error::unsupported(format!("the date part '{name}'"))),
-        }
-    };
-    Builtin::new("date_part", coerce, |_, _| Ok(DataType::Int32), make, |_| false).with_aliases(&["datepart"]).into_udf()
 }
 
 fn date_and_days(name: &str, types: &[DataType]) -> Result<Vec<DataType>> {
@@ -191,126 +168,4 @@ fn last_day() -> Arc<ScalarUDF> {
         }))
     };
     Builtin::new("last_day", one_day, |_, _| Ok(DataType::Date32), make, |_| false).into_udf()
-}
-
-/// What dates are cut at.
-#[derive(Debug, Clone, Copy)]
-enum Unit {
-    Year,
-    Quarter,
-    Month,
-    Week,
-    Micros(i64),
-}
-
-impl Unit {
-    fn from_name(name: &str) -> Option<Self> {
-        const SECOND: i64 = 1_000_000;
-        Some(match name.to_ascii_lowercase().as_str() {
-            "year" | "yyyy" | "yy" => Self::Year,
-            "quarter" => Self::Quarter,
-            "month" | "mon" | "mm" => Self::Month,
-            "week" => Self::Week,
-            "day" | "dd" => Self::Micros(86_400 * SECOND),
-            "hour" => Self::Micros(3600 * SECOND),
-            "minute" => Self::Micros(60 * SECOND),
-            "second" => Self::Micros(SECOND),
-            "millisecond" => Self::Micros(1000),
-            "microsecond" => Self::Micros(1),
-            _ => return None,
-        })
-    }
-
-    fn cut_days(self, days: i64) -> i64 {
-        let (year, month, _) = civil_from_days(days);
-        match self {
-            Self::Year => days_from_civil(year, 1, 1),
-            Self::Quarter => days_from_civil(year, (month - 1) / 3 * 3 + 1, 1),
-            Self::Month => days_from_civil(year, month, 1),
-            Self::Week => days - (days + 3).rem_euclid(7),
-            Self::Micros(_) => days,
-        }
-    }
-
-    fn cut_micros(self, micros: i64) -> i64 {
-        const DAY: i64 = 86_400_000_000;
-        match self {
-            Self::Micros(unit) => micros - micros.rem_euclid(unit),
-            _ => self.cut_days(micros.div_euclid(DAY)) * DAY,
-        }
-    }
-}
-
-fn unit(constants: Constants, index: usize) -> Result<Unit> {
-    let name = constants.get(index).and_then(Option::as_ref).and_then(|value| value.try_as_str().flatten());
-    let Some(name) = name else { return Err(Error::unsupported("a unit that is not a constant")) };
-    Unit::from_name(name).ok_or_else(|| Error::unsupported(format!("the unit '{name}'")))
-}
-
-/// `date_trunc('month', timestamp)`.
-fn date_trunc() -> Arc<ScalarUDF> {
-    let coerce = |name: &str, types: &[DataType]| match types {
-        [unit, of] if is_string(unit) => {
-            let of = match moment(of).ok_or_else(|| mismatch(name, types))? {
-                DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone),
-                _ => DataType::Timestamp(TimeUnit::Microsecond, None),
-            };
-            Ok(vec![DataType::Utf8, of])
-        }
-        _ => Err(mismatch(name, types)),
-    };
-    let returns = |types: &[DataType], _: Constants| types.get(1).cloned().ok_or_else(|| mismatch("date_trunc", types));
-    let make = |types: &[DataType], constants: Constants, result: &DataType, _: &str| -> Result<Box<dyn Kernel>> {
-        if let Some(DataType::Timestamp(_, Some(zone))) = types.get(1)
-            && !matches!(zone.as_ref(), "UTC" | "+00:00")
-        {
-            return Err(Error::unsupported(format!("date_trunc in the time zone {zone}")));
-        }
-        let (unit, result) = (unit(constants, 0)?, storage_type(result));
-        Ok(kernel(move |args, rows| {
-            if args[1].is_null() {
-                return Ok(new_null_array(&result, rows));
-            }
-            let cut = args[1].array.as_primitive::<TimestampMicrosecondType>();
-            let cut = cut.unary::<_, TimestampMicrosecondType>(|micros| unit.cut_micros(micros));
-            Ok(Arc::new(cut.with_data_type(result.clone())))
-        }))
-    };
-    Builtin::new("date_trunc", coerce, returns, make, |_| false).into_udf()
-}
-
-/// `trunc(date, 'month')`.
-fn trunc() -> Arc<ScalarUDF> {
-    let coerce = |name: &str, types: &[DataType]| match types {
-        [of, unit] if is_string(unit) => Ok(vec![day(of).ok_or_else(|| mismatch(name, types))?, DataType::Utf8]),
-        _ => Err(mismatch(name, types)),
-    };
-    let make = |_: &[DataType], constants: Constants, _: &DataType, _: &str| -> Result<Box<dyn Kernel>> {
-        let unit = unit(constants, 1)?;
-        if matches!(unit, Unit::Micros(_)) {
-            return Err(Error::unsupported("trunc to less than a week"));
-        }
-        Ok(kernel(move |args, rows| {
-            if args[0].is_null() {
-                return Ok(new_null_array(&DataType::Date32, rows));
-            }
-            let dates = args[0].array.as_primitive::<Date32Type>();
-            Ok(Arc::new(dates.unary::<_, Date32Type>(|days| unit.cut_days(i64::from(days)) as i32)))
-        }))
-    };
-    Builtin::new("trunc", coerce, |_, _| Ok(DataType::Date32), make, |_| false).into_udf()
-}
-
-/// `to_date(text)`, also `date(text)`: a cast.
-fn to_date() -> Arc<ScalarUDF> {
-    let coerce = |name: &str, types: &[DataType]| match types {
-        [one] if moment(one).is_some() => Ok(vec![one.clone()]),
-        _ => Err(mismatch(name, types)),
-    };
-    let make = |types: &[DataType], _: Constants, _: &DataType, _: &str| -> Result<Box<dyn Kernel>> {
-        let from = types.first().cloned().unwrap_or(DataType::Null);
-        Ok(Box::new(Cast { from, to: DataType::Date32, ansi: true }))
-    };
-    let fallible = |types: &[DataType]| types.iter().any(is_string);
-    Builtin::new("to_date", coerce, |_, _| Ok(DataType::Date32), make, fallible).with_aliases(&["date"]).into_udf()
 }

@@ -1,25 +1,69 @@
 //! Functions that SQL may call: an allow-list, with Spark's names, types and results.
 //!
-//! Where the borrowed library's function does what Spark's does it is taken from there; the others
-//! are [`Builtin`]s of ours, in [`arithmetic`], [`math`], [`strings`] and [`dates`].
+//! Functions on hot paths have kernels over arrays of their own ([`arithmetic`], [`math`],
+//! [`strings`], [`dates`]); the others are lines of tables of functions of one row's values
+//! ([`row`]); a few are the borrowed library's. The first of a name wins.
 
 mod arithmetic;
+mod arrays;
 mod attempt;
 mod builtin;
 mod closure;
 mod dates;
+mod encodings;
+mod hashes;
+pub(super) mod intervals;
+mod json;
+mod json_text;
+pub(super) mod lambdas;
+pub(super) mod maps;
 mod math;
+mod moments;
+mod number_format;
+mod numbers;
+mod patterns;
+mod printf;
+mod random;
+mod regexps;
+mod row;
+mod schema_text;
+pub(super) mod show;
+mod signature;
 mod strings;
+mod texts;
+pub(super) mod times;
 mod type_name;
+pub(super) mod value;
 mod weights;
+pub(super) mod zones;
 
 pub use arithmetic::{decimal_literal, divide, int_divide, minus, multiply, negate, plus, remainder};
 pub(super) use builtin::Builtin;
 pub use closure::from_closure;
+pub use lambdas::higher_order;
+pub use row::{in_zone, usage};
 pub use weights::{mean_of, times_count};
 
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;
+
+/// Tables of functions of one row, by group.
+static TABLES: &[&[row::Row]] = &[
+    texts::ROWS,
+    regexps::ROWS,
+    encodings::ROWS,
+    hashes::ROWS,
+    numbers::ROWS,
+    number_format::ROWS,
+    printf::ROWS,
+    moments::ROWS,
+    times::ROWS,
+    intervals::ROWS,
+    arrays::ROWS,
+    maps::ROWS,
+    json::ROWS,
+    random::ROWS,
+];
 
 /// All scalar functions, arithmetic included.
 pub fn scalar() -> Vec<Arc<ScalarUDF>> {
@@ -29,47 +73,16 @@ pub fn scalar() -> Vec<Arc<ScalarUDF>> {
     functions.extend(math::functions());
     functions.extend(strings::functions());
     functions.extend(dates::functions());
+    let zone: Arc<str> = "UTC".into();
+    functions.extend(TABLES.iter().copied().flatten().map(|row| row.udf(zone.clone())));
     functions.extend(borrowed());
     functions
 }
 
 /// Functions of the borrowed library that do what Spark's do.
 fn borrowed() -> Vec<Arc<ScalarUDF>> {
-    use datafusion_functions::{core, crypto, datetime, string, unicode};
-    let renamed = |function: Arc<ScalarUDF>, aliases: &[&'static str]| {
-        Arc::new(function.as_ref().clone().with_aliases(aliases.iter().copied()))
-    };
-    vec![
-        core::coalesce(),
-        core::nullif(),
-        core::nvl(),
-        core::nvl2(),
-        core::greatest(),
-        core::least(),
-        crypto::md5(),
-        datetime::current_date(),
-        datetime::now(&Default::default()),
-        string::ascii(),
-        string::btrim(),
-        string::ltrim(),
-        string::rtrim(),
-        string::concat_ws(),
-        string::contains(),
-        renamed(string::starts_with(), &["startswith"]),
-        renamed(string::ends_with(), &["endswith"]),
-        string::levenshtein(),
-        renamed(string::lower(), &["lcase"]),
-        renamed(string::upper(), &["ucase"]),
-        string::octet_length(),
-        string::bit_length(),
-        string::repeat(),
-        string::split_part(),
-        renamed(unicode::character_length(), &["len"]),
-        unicode::lpad(),
-        unicode::rpad(),
-        unicode::reverse(),
-        unicode::translate(),
-    ]
+    use datafusion_functions::{core, crypto, datetime};
+    vec![core::nullif(), crypto::md5(), datetime::current_date(), datetime::now(&Default::default())]
 }
 
 #[cfg(test)]

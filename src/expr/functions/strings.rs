@@ -4,7 +4,7 @@ use super::super::arithmetic::Concat;
 use super::super::kernel::{Arg, Kernel, union_nulls};
 use super::super::like::{RegexMatch, regex};
 use super::builtin::{Builtin, mismatch};
-use crate::column::storage_type;
+use super::signature;
 use crate::error::Result;
 use arrow::array::{ArrayRef, AsArray, Int32Array, StringViewArray, StringViewBuilder, new_null_array};
 use arrow::datatypes::{DataType, Int32Type};
@@ -44,7 +44,6 @@ fn coerce_as(name: &str, types: &[DataType], pattern: &str) -> Result<Vec<DataTy
     pairs
         .map(|(data_type, kind)| match (kind.to_ascii_uppercase(), data_type) {
             ('S', DataType::Struct(_) | DataType::List(_) | DataType::Map(..)) => Err(mismatch(name, types)),
-            ('S', DataType::Binary | DataType::BinaryView | DataType::LargeBinary) => Err(mismatch(name, types)),
             ('S', _) => Ok(DataType::Utf8View),
             (_, other) if other.is_numeric() || *other == DataType::Null => Ok(DataType::Int32),
             _ => Err(mismatch(name, types)),
@@ -68,13 +67,10 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         string_function!("left", &[], "SI", |_, _, _, _| Ok(kernel(left))),
         string_function!("right", &[], "SI", |_, _, _, _| Ok(kernel(right))),
         string_function!("replace", &[], "SSs", |_, _, _, _| Ok(kernel(replace))),
-        string_function!("regexp_replace", &[], "SSS", |_, constants, _, _| regexp_replace(constants)),
-        string_function!("regexp_extract", &[], "SSi", |_, constants, _, _| regexp_extract(constants)),
         concat(),
         regexp_like(),
         position("instr", false, &[]),
         position("locate", true, &["position"]),
-        conditional(),
     ]
 }
 
@@ -157,12 +153,28 @@ fn replace(args: &[Arg], rows: usize) -> Result<ArrayRef> {
     })
 }
 
-/// `concat(a, b, ...)`, NULL if one is.
+/// `concat(a, b, ...)` of texts, of bytes or of arrays; NULL if one is.
 fn concat() -> Arc<ScalarUDF> {
     let coerce = |name: &str, types: &[DataType]| {
-        types.iter().map(|t| coerce_as(name, std::slice::from_ref(t), "S").map(|mut t| t.remove(0))).collect()
+        let all_binary = !types.is_empty() && types.iter().all(|t| signature::is_binary(t) || *t == DataType::Null);
+        if all_binary || types.iter().any(|t| matches!(t, DataType::List(_))) {
+            return signature::coerce(name, types, "C*", &"UTC".into());
+        }
+        signature::coerce(name, types, "S*", &"UTC".into())
     };
-    Builtin::new("concat", coerce, |_, _| Ok(DataType::Utf8View), |_, _, _, _| Ok(Box::new(Concat)), |_| false).into_udf()
+    let returns = |types: &[DataType], _: Constants| {
+        Ok(match types.first() {
+            Some(other) if !signature::is_text(other) && *other != DataType::Null => other.clone(),
+            _ => DataType::Utf8View,
+        })
+    };
+    let make = |types: &[DataType], _: Constants, result: &DataType, text: &str| {
+        Ok(match signature::is_text(result) {
+            true => Box::new(Concat) as Box<dyn Kernel>,
+            false => super::arrays::CONCAT.kernel(types, result, text, "UTC".into()),
+        })
+    };
+    Builtin::new("concat", coerce, returns, make, |_| false).into_udf()
 }
 
 fn pattern(constants: Constants) -> Result<Option<Regex>> {
@@ -181,84 +193,6 @@ fn regexp_like() -> Arc<ScalarUDF> {
     )
     .with_aliases(&["rlike", "regexp"])
     .into_udf()
-}
-
-/// The compiled pattern of a row: the constant one, or that of the second argument, kept while it
-/// stays the same.
-fn regex_of<'a>(constant: &'a Option<Regex>, last: &'a mut Option<Regex>, pattern: &str) -> Result<&'a Regex> {
-    if let Some(regex) = constant {
-        return Ok(regex);
-    }
-    if last.as_ref().is_none_or(|last| last.as_str() != pattern) {
-        *last = None;
-    }
-    Ok(match last {
-        Some(known) => known,
-        None => last.insert(regex(pattern, false)?),
-    })
-}
-
-/// Java writes groups as `$1`; the regex crate would read `$1a` as a group named `1a`.
-fn java_replacement(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(next) = chars.next() {
-        match next {
-            '\\' => match chars.next() {
-                Some('$') => out.push_str("$$"),
-                Some(other) => out.push(other),
-                None => out.push('\\'),
-            },
-            '$' => {
-                out.push_str("${");
-                while let Some(digit) = chars.next_if(char::is_ascii_digit) {
-                    out.push(digit);
-                }
-                out.push('}');
-            }
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-/// Replaces all matches.
-fn regexp_replace(constants: Constants) -> Result<Box<dyn Kernel>> {
-    let constant = pattern(constants)?;
-    Ok(kernel(move |args, rows| {
-        let (mut last, mut failed) = (None, None);
-        let result = each_row(args, rows, |row, builder| match regex_of(&constant, &mut last, text(args, 1, row)) {
-            Ok(regex) => {
-                let with = java_replacement(text(args, 2, row));
-                builder.append_value(regex.replace_all(text(args, 0, row), with.as_str()));
-            }
-            Err(error) => {
-                failed = Some(error);
-                builder.append_null();
-            }
-        });
-        failed.map_or(result, Err)
-    }))
-}
-
-/// The group (1 unless given) of the first match; empty when nothing matches.
-fn regexp_extract(constants: Constants) -> Result<Box<dyn Kernel>> {
-    let constant = pattern(constants)?;
-    Ok(kernel(move |args, rows| {
-        let (mut last, mut failed) = (None, None);
-        let result = each_row(args, rows, |row, builder| match regex_of(&constant, &mut last, text(args, 1, row)) {
-            Ok(regex) => {
-                let group = if args.len() > 2 { integer(args, 2, row).max(0) as usize } else { 1 };
-                let captures = regex.captures(text(args, 0, row));
-                builder.append_value(captures.and_then(|found| found.get(group)).map_or("", |found| found.as_str()));
-            }
-            Err(error) => {
-                failed = Some(error);
-                builder.append_null();
-            }
-        });
-        failed.map_or(result, Err)
-    }))
 }
 
 /// `instr(text, part)` and, with `part_first`, `locate(part, text[, from])`: 0 when not found.
@@ -295,31 +229,4 @@ fn position(name: &'static str, part_first: bool, aliases: &[&str]) -> Arc<Scala
         let coerce = |name: &str, types: &[DataType]| coerce_as(name, types, "SS");
         Builtin::new(name, coerce, |_, _| Ok(DataType::Int32), make, |_| false).with_aliases(aliases).into_udf()
     }
-}
-
-/// `if(condition, then, otherwise)`. Compiled as CASE; the kernel here serves constant folding.
-fn conditional() -> Arc<ScalarUDF> {
-    let coerce = |name: &str, types: &[DataType]| match types {
-        [DataType::Boolean | DataType::Null, then, otherwise] => {
-            let both = match (then, otherwise) {
-                _ if storage_type(then) == storage_type(otherwise) => then.clone(),
-                (DataType::Null, other) | (other, DataType::Null) => other.clone(),
-                _ => datafusion_expr::type_coercion::binary::type_union_coercion(then, otherwise)
-                    .ok_or_else(|| mismatch(name, types))?,
-            };
-            Ok(vec![DataType::Boolean, both.clone(), both])
-        }
-        _ => Err(mismatch(name, types)),
-    };
-    let returns = |types: &[DataType], _: Constants| types.get(1).cloned().ok_or_else(|| mismatch("if", types));
-    let make = |_: &[DataType], _: Constants, _: &DataType, _: &str| {
-        Ok(kernel(|args, rows| {
-            let condition = args[0].flat(rows)?;
-            let mask = super::super::logic::true_rows(condition.as_boolean());
-            let (then, otherwise) = (args[1].flat(rows)?, args[2].flat(rows)?);
-            let mask = arrow::array::BooleanArray::new(mask, None);
-            Ok(arrow::compute::kernels::zip::zip(&mask, &then, &otherwise)?)
-        }))
-    };
-    Builtin::new("if", coerce, returns, make, |_| false).with_aliases(&["iff"]).into_udf()
 }

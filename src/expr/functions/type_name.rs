@@ -4,7 +4,7 @@ use super::super::cast::sql_type;
 use super::builtin::{Builtin, mismatch};
 use super::strings::kernel;
 use arrow::array::StringViewArray;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, IntervalUnit};
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;
 
@@ -27,7 +27,11 @@ pub(super) fn type_of() -> Arc<ScalarUDF> {
 fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Null => "void".to_owned(),
-        DataType::Interval(_) | DataType::Duration(_) => "interval".to_owned(),
+        DataType::Interval(IntervalUnit::YearMonth) => "interval year to month".to_owned(),
+        DataType::Duration(_) => "interval day to second".to_owned(),
+        DataType::Interval(_) => "interval".to_owned(),
+        DataType::Time64(_) => "time(6)".to_owned(),
+        DataType::Timestamp(_, None) => "timestamp_ntz".to_owned(),
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             format!("array<{}>", type_name(item.data_type()))
         }

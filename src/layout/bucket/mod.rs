@@ -15,6 +15,7 @@ mod spark;
 #[cfg(test)]
 mod tests;
 
+pub use murmur::{spark_bytes, spark_int, spark_long};
 pub use names::{Names, dialect, hive_id, spark_id};
 
 use crate::column::storage_type;

@@ -22,17 +22,17 @@ fn word(bytes: &[u8]) -> u32 {
 }
 
 /// Spark's hash of a 32-bit value.
-pub(super) fn spark_int(value: i32, seed: u32) -> u32 {
+pub fn spark_int(value: i32, seed: u32) -> u32 {
     finish(mix(seed, value as u32), 4)
 }
 
 /// Spark's hash of a 64-bit value: the low word first.
-pub(super) fn spark_long(value: i64, seed: u32) -> u32 {
+pub fn spark_long(value: i64, seed: u32) -> u32 {
     finish(mix(mix(seed, value as u32), (value >> 32) as u32), 8)
 }
 
 /// Spark's hash of bytes: each byte left over is mixed on its own, as a signed number.
-pub(super) fn spark_bytes(bytes: &[u8], seed: u32) -> u32 {
+pub fn spark_bytes(bytes: &[u8], seed: u32) -> u32 {
     let (words, rest) = bytes.split_at(bytes.len() / 4 * 4);
     let hash = words.chunks_exact(4).fold(seed, |hash, bytes| mix(hash, word(bytes)));
     let hash = rest.iter().fold(hash, |hash, byte| mix(hash, i32::from(*byte as i8) as u32));

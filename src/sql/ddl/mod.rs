@@ -4,6 +4,7 @@
 //! that is read but not honoured would be silent. What these statements do not have is an error
 //! that names it.
 
+mod function;
 mod insert;
 mod maintain;
 mod multi;
@@ -12,6 +13,7 @@ mod show;
 mod table;
 mod view;
 
+pub use function::CreateFunction;
 pub use insert::Insert;
 pub use maintain::{Analyze, AnalyzeColumns, LoadData};
 pub use multi::MultiInsert;
@@ -74,6 +76,14 @@ pub enum Ddl {
     Describe { table: TableName, extended: bool },
     /// `DESCRIBE DATABASE`.
     DescribeDatabase { name: String, extended: bool },
+    /// `CREATE TEMPORARY FUNCTION`.
+    CreateFunction(Box<CreateFunction>),
+    /// `DROP TEMPORARY FUNCTION`.
+    DropFunction { name: String, if_exists: bool },
+    /// `SHOW FUNCTIONS`.
+    ShowFunctions { user: bool, system: bool, pattern: Option<String> },
+    /// `DESCRIBE FUNCTION`.
+    DescribeFunction { name: String, extended: bool },
     /// `INSERT INTO` and `INSERT OVERWRITE`.
     Insert(Box<Insert>),
     /// `FROM t INSERT ... INSERT ...`.
@@ -131,6 +141,9 @@ impl Reader<'_> {
         if self.cursor.word("view") {
             return self.create_view(or_replace, temporary).map(Some);
         }
+        if self.cursor.word("function") {
+            return self.create_function(or_replace, temporary).map(Some);
+        }
         if temporary {
             return Err(Error::unsupported("a temporary table").at_span(self.cursor.span()).with_hint("CREATE TEMPORARY VIEW"));
         }
@@ -174,6 +187,9 @@ impl Reader<'_> {
             }
             self.cursor.end()?;
             return Ok(Some(Ddl::DropDatabase { name, if_exists, cascade }));
+        }
+        if self.cursor.word("function") || self.cursor.words(&["temporary", "function"]) {
+            return self.drop_function();
         }
         let view = self.cursor.word("view");
         if !view && !self.cursor.word("table") {

@@ -9,6 +9,10 @@ use sqlparser::tokenizer::Token;
 impl Reader<'_> {
     /// None for settings, which are shown elsewhere.
     pub(super) fn show(mut self) -> Result<Option<Ddl>> {
+        if let Some(functions) = self.functions()? {
+            self.cursor.end()?;
+            return Ok(Some(functions));
+        }
         let cursor = &mut self.cursor;
         let ddl = if cursor.word("databases") || cursor.word("schemas") || cursor.word("namespaces") {
             Ddl::ShowDatabases { pattern: self.pattern()? }
@@ -49,8 +53,6 @@ impl Reader<'_> {
             Ddl::ShowProperties { table, key }
         } else if cursor.peek_word("table") {
             return Err(Error::unsupported("SHOW TABLE EXTENDED").at_span(cursor.span()));
-        } else if cursor.peek_word("functions") {
-            return Err(Error::unsupported("SHOW FUNCTIONS").at_span(cursor.span()));
         } else {
             return Ok(None);
         };
@@ -76,8 +78,11 @@ impl Reader<'_> {
             self.cursor.end()?;
             return Ok(Some(Ddl::DescribeDatabase { name, extended }));
         }
-        if self.cursor.peek_word("function") || self.cursor.peek_word("query") {
-            return Err(Error::unsupported("DESCRIBE FUNCTION and DESCRIBE QUERY").at_span(self.cursor.span()));
+        if self.cursor.word("function") {
+            return self.describe_function();
+        }
+        if self.cursor.peek_word("query") {
+            return Err(Error::unsupported("DESCRIBE QUERY").at_span(self.cursor.span()));
         }
         self.cursor.word("table");
         let extended = self.cursor.word("extended") || self.cursor.word("formatted");
