@@ -193,7 +193,7 @@ def main():
     known = json.load(open(args.peers_from))["queries"] if args.peers_from else {}
     peers = {name: peer(name) for name in names} if not known else {}
     oracle = peers.get("duckdb") or peer("duckdb")
-    print("query   verdict   wall s   CPU s     MiB   best rival s  ratio", flush=True)
+    print("query   verdict   wall s   CPU s     MiB   rival s   ratio  rival CPU s   ratio", flush=True)
     results = {}
     with tempfile.TemporaryDirectory() as scratch:
         for path in queries:
@@ -212,12 +212,15 @@ def main():
             skep.close()
             walls = [best[name]["wall_s"] for name in best if name != "skep" and "wall_s" in best[name]]
             rival = min(walls) if walls else math.nan
+            cpus = [best[name]["cpu_s"] for name in best if name != "skep" and "cpu_s" in best[name]]
+            rival_cpu = min(cpus) if cpus else math.nan
             mine = best["skep"]
+            cpu_ratio = mine.get("cpu_s", math.nan) / max(rival_cpu, 1e-4)
             ratio = mine.get("wall_s", math.nan) / rival
             marks = [mark for mark, set_ in (("SLOW", ratio > TARGET_RATIO), ("BIG", mine.get("peak_mib", 0) > TARGET_MIB)) if set_]
             print(f"{query:7} {verdict:8} {mine.get('wall_s', math.nan):7.3f} {mine.get('cpu_s', math.nan):7.3f} {mine.get('peak_mib', 0):7}"
-                  f" {rival:14.3f} {ratio:6.2f} {' '.join(marks)} {detail}", flush=True)
-            results[query] = {"verdict": verdict, "detail": detail, "ratio": ratio, "engines": best, "marks": marks}
+                  f" {rival:9.3f} {ratio:7.2f} {rival_cpu:12.3f} {cpu_ratio:7.2f} {' '.join(marks)} {detail}", flush=True)
+            results[query] = {"verdict": verdict, "detail": detail, "ratio": ratio, "cpu_ratio": cpu_ratio, "engines": best, "marks": marks}
     for engine in [oracle, *(engine for name, engine in peers.items() if name != "duckdb")]:
         engine.close()
     summary(results)
@@ -245,9 +248,9 @@ def summary(results):
 
 def markdown(results):
     names = list(next(iter(results.values()))["engines"])
-    head = [f"| query | answer | {' | '.join(f'{name} s (CPU s)' for name in names)} | MiB | ratio |", "| --- " * (len(names) + 4) + "|"]
+    head = [f"| query | answer | {' | '.join(f'{name} s (CPU s)' for name in names)} | MiB | ratio | CPU ratio |", "| --- " * (len(names) + 5) + "|"]
     cell = lambda reply: f"{reply['wall_s']:.3f} ({reply['cpu_s']:.3f})" if "wall_s" in reply else "fails"
-    lines = [f"| {query} | {r['verdict']} | {' | '.join(cell(r['engines'].get(name, {})) for name in names)} | {r['engines']['skep'].get('peak_mib', '')} | {r['ratio']:.2f} |"
+    lines = [f"| {query} | {r['verdict']} | {' | '.join(cell(r['engines'].get(name, {})) for name in names)} | {r['engines']['skep'].get('peak_mib', '')} | {r['ratio']:.2f} | {r['cpu_ratio']:.2f} |"
              for query, r in results.items()]
     return "\n".join(head + lines) + "\n"
 

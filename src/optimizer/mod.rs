@@ -148,6 +148,11 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
         true => Some(plan.clone()),
         false => None,
     };
+    if unnested.is_some() && unnest::reaches_further_out(&plan)? {
+        let plan = unnest::all(subquery::null_aware_in(plan)?)?;
+        trace("unnest", &plan);
+        return further_steps(plan, options);
+    }
     // The borrowed rules find cheap forms for plain subqueries; what they leave, ours unnest.
     let refused = match (further_steps(plan, options), unnested) {
         (Err(error), Some(plan)) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Sql | ErrorKind::Internal) => {
