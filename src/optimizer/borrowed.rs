@@ -19,6 +19,7 @@
 //! this table does not name always runs.
 
 use super::constants;
+use super::push_filters::PushFilters;
 use crate::error::Result;
 use datafusion_common::JoinType;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -151,6 +152,10 @@ static RULES: LazyLock<Vec<(AnyRule, Option<Traits>)>> = LazyLock::new(|| {
         if rule.name() == "simplify_expressions" {
             rules.push((Arc::new(constants::FoldConstants) as AnyRule, None));
         }
+        let rule = match rule.name() {
+            "push_down_filter" => Arc::new(PushFilters::default()) as AnyRule,
+            _ => rule,
+        };
         let need = RULES_NEED.iter().find(|(name, _)| *name == rule.name()).map(|(_, need)| *need);
         rules.push((rule, need));
     }

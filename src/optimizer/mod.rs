@@ -3,8 +3,9 @@
 //! ```text
 //!   bound plan
 //!     asof                ours: ASOF joins as windows
+//!     scalars             ours: a scalar subquery may be NULL, whatever its column says
 //!     laterals            ours: tables in FROM that refer to tables before them
-//!     unnest              ours: all correlated subqueries, if what follows cannot do one of them
+//!     unnest              ours: all correlated subqueries, if what follows cannot do one of them or does it wrongly
 //!     grouping            ours: grouping() and grouping_id()
 //!     date_distances      ours: a number of days in a frame over dates
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
@@ -41,6 +42,8 @@ mod generate;
 mod grouping;
 mod join_order;
 mod multiplicity;
+mod push_filters;
+mod scalars;
 pub mod subquery;
 mod unnest;
 mod windows;
@@ -58,8 +61,8 @@ use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::LogicalPlan;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion_optimizer::optimize_projections::OptimizeProjections;
-use datafusion_optimizer::push_down_filter::PushDownFilter;
 use datafusion_optimizer::{Analyzer, Optimizer, OptimizerContext};
+use push_filters::PushFilters;
 use std::fmt;
 use std::sync::Arc;
 
@@ -142,17 +145,18 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
         }
     };
     let plan = asof::resolve(plan)?;
+    let plan = scalars::nullable(plan)?;
+    if unnest::needed(&plan)? {
+        let plan = unnest::all(subquery::null_aware_in(plan)?)?;
+        trace("unnest", &plan);
+        return further_steps(plan, options);
+    }
     let plan = unnest::laterals(plan)?;
     trace("laterals", &plan);
     let unnested = match unnest::has_subqueries(&plan) {
         true => Some(plan.clone()),
         false => None,
     };
-    if unnested.is_some() && unnest::reaches_further_out(&plan)? {
-        let plan = unnest::all(subquery::null_aware_in(plan)?)?;
-        trace("unnest", &plan);
-        return further_steps(plan, options);
-    }
     // The borrowed rules find cheap forms for plain subqueries; what they leave, ours unnest.
     let refused = match (further_steps(plan, options), unnested) {
         (Err(error), Some(plan)) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Sql | ErrorKind::Internal) => {
@@ -211,7 +215,7 @@ fn configuration() -> ConfigOptions {
 
 fn last() -> Optimizer {
     Optimizer::with_rules(vec![
-        Arc::new(PushDownFilter::new()),
+        Arc::new(PushFilters::default()),
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),
     ])

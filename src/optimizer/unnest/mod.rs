@@ -21,8 +21,8 @@
 //! of D are matched with `<=>`: a NULL in an outer column is a value like any other.
 //!
 //! Cost: one grouping of the outer rows for D, one join with it. [`laterals`] runs always, [`all`]
-//! only for statements that the borrowed rules cannot do: those find cheaper forms for plain cases, and
-//! know one level only ([`reaches_further_out`]).
+//! only for statements that the borrowed rules cannot do, or would get wrong ([`needed`]): those find
+//! cheaper forms for plain cases.
 //!
 //! Neumann and Kemper, "Unnesting Arbitrary Queries", BTW 2015, section 3.
 
@@ -31,8 +31,11 @@ mod comparison;
 mod domain;
 mod empty;
 mod joins;
+mod needed;
 mod push;
 mod rows;
+
+pub(super) use needed::needed;
 
 use crate::error::Result;
 use datafusion_common::alias::AliasGenerator;
@@ -92,44 +95,6 @@ pub(super) fn has_subqueries(plan: &LogicalPlan) -> bool {
         Ok(found)
     };
     plan.exists(found).unwrap_or(false)
-}
-
-/// Whether a subquery stands in another one and takes a column from further out than that one's rows. The
-/// borrowed rules look at one level: they would take such a column for one of the rows next to it.
-pub(super) fn reaches_further_out(plan: &LogicalPlan) -> PlanResult<bool> {
-    let mut found = false;
-    plan.apply(|node| {
-        for_each_subquery(node, &mut |outermost| {
-            outermost.apply_with_subqueries(|node| {
-                for_each_subquery(node, &mut |inner| {
-                    let near = |column: &Column| node.inputs().iter().any(|input| input.schema().has_column(column));
-                    found |= !outer_columns(inner)?.iter().all(near);
-                    Ok(())
-                })?;
-                Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-            })?;
-            Ok(())
-        })?;
-        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    Ok(found)
-}
-
-/// Calls `visit` with the plan of every subquery in a node's own expressions, but not in those plans'.
-fn for_each_subquery(node: &LogicalPlan, visit: &mut dyn FnMut(&LogicalPlan) -> PlanResult<()>) -> PlanResult<()> {
-    node.apply_expressions(|expr| {
-        expr.apply(|part| {
-            match part {
-                Expr::ScalarSubquery(subquery) => visit(&subquery.subquery)?,
-                Expr::Exists(exists) => visit(&exists.subquery.subquery)?,
-                Expr::InSubquery(part) => visit(&part.subquery.subquery)?,
-                Expr::SetComparison(comparison) => visit(&comparison.subquery.subquery)?,
-                _ => {}
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })
-    })?;
-    Ok(())
 }
 
 fn is_subquery(expr: &Expr) -> bool {

@@ -96,6 +96,9 @@ impl Unnester {
             Ok(columns(&keys).chain(own).collect())
         };
         let groups = match group_expr.as_slice() {
+            [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] if sets.iter().all(Vec::is_empty) => {
+                return not_impl_err!("GROUPING SETS (()) in a correlated subquery");
+            }
             // The keys are in every set: they have the highest places and change no number of a set.
             [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => {
                 let sets = sets.iter().map(|set| with_keys(set)).collect::<Result<Vec<_>>>()?;
