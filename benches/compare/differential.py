@@ -165,6 +165,9 @@ class Maker:
         value = self.value(kind, inner, 0)
         where = self.where(inner, depth)
         order = Node(" ORDER BY ", Node(value.sql()), self.one(" ASC NULLS FIRST", " DESC NULLS LAST", " ASC NULLS LAST", " DESC NULLS FIRST"))
+        if not re.search(r"\br[0-9]+\.", value.sql()):
+            # A constant would be a position; the rows are equal without an order, too.
+            order = Node("")
         return Node("(SELECT ", Node(value.sql()), " FROM ", source, where, order, " LIMIT 1)", simpler=[self.constant(kind)])
 
     def condition(self, scopes, depth):

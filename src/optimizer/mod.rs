@@ -33,6 +33,7 @@
 //!   one stays in a `Filter` above its scan; all others that a scan can take are in
 //!   `TableScan.filters`.
 
+mod anti;
 mod asof;
 mod borrowed;
 mod coercion;
@@ -108,6 +109,13 @@ pub struct Rule {
 
 /// Our rules, in the order they run in.
 pub const RULES: &[Rule] = &[
+    Rule {
+        name: "outer_to_anti",
+        why: "an outer join of which only the rows without a match are wanted is an anti join; before the join order, \
+              which moves anti joins but not outer ones",
+        enabled: |_| true,
+        apply: anti::outer_to_anti,
+    },
     Rule {
         name: "join_order",
         why: "joins as written can be a hundred times too slow; after the borrowed rules, because those bring \
