@@ -127,3 +127,16 @@ fn outer_columns(plan: &LogicalPlan) -> PlanResult<Vec<Column>> {
     })?;
     Ok(columns)
 }
+
+/// The columns that a subquery takes from outside of it: [`outer_columns`] without those that subqueries
+/// inside it take from its own rows.
+pub(super) fn free_columns(plan: &LogicalPlan) -> PlanResult<Vec<Column>> {
+    let mut columns = outer_columns(plan)?;
+    if !columns.is_empty() && has_subqueries(plan) {
+        plan.apply(|node| {
+            columns.retain(|column| !node.inputs().iter().any(|input| input.schema().has_column(column)));
+            Ok(if columns.is_empty() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })?;
+    }
+    Ok(columns)
+}

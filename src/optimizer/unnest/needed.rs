@@ -14,7 +14,7 @@
 //! side of a join that is not kept whole, an aggregate of all rows below anything that counts on its row.
 //! Cost: the plan is walked once a level of subqueries.
 
-use super::outer_columns;
+use super::{free_columns, outer_columns};
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, Result};
 use datafusion_expr::logical_plan::{Distinct, FetchType, SkipType};
@@ -71,7 +71,7 @@ fn reaches_further_out(outermost: &LogicalPlan) -> Result<bool> {
     outermost.apply_with_subqueries(|node| {
         for_each_subquery(node, &mut |inner| {
             let near = |column: &Column| node.inputs().iter().any(|input| input.schema().has_column(column));
-            found = found || inner.operand.is_some_and(Expr::contains_outer) || !outer_columns(inner.plan)?.iter().all(near);
+            found = found || inner.operand.is_some_and(Expr::contains_outer) || !free_columns(inner.plan)?.iter().all(near);
             Ok(())
         })?;
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
@@ -96,7 +96,7 @@ fn top<'a>(subquery: &Found<'a>) -> &'a LogicalPlan {
 /// Whether a correlated filter stands below something that filters do not pass. `counted_on`: something above
 /// reads the rows of this plan, so that an aggregate of all rows has to give its row.
 fn holds_back(plan: &LogicalPlan, counted_on: bool) -> Result<bool> {
-    if outer_columns(plan)?.is_empty() {
+    if free_columns(plan)?.is_empty() {
         return Ok(false);
     }
     Ok(match plan {
@@ -114,7 +114,7 @@ fn holds_back(plan: &LogicalPlan, counted_on: bool) -> Result<bool> {
             };
             let side = |plan: &LogicalPlan, kept: bool| match kept {
                 true => holds_back(plan, true),
-                false => Ok(!outer_columns(plan)?.is_empty()),
+                false => Ok(!free_columns(plan)?.is_empty()),
             };
             side(&join.left, left_kept)? || side(&join.right, right_kept)?
         }
