@@ -68,7 +68,9 @@ pub(super) fn joined(node: &Join, left: &Estimate, right: &Estimate) -> Estimate
         JoinType::Inner => combined(both, inner),
         JoinType::Left | JoinType::Right | JoinType::Full => {
             let (keeps_left, keeps_right) = (node.join_type != JoinType::Right, node.join_type != JoinType::Left);
-            let unmatched = |side: &Estimate, kept: bool, share: f64| if kept { side.rows * (1.0 - share) } else { 0.0 };
+            // Whoever asks for the rows without a match expects some.
+            let unmatched =
+                |side: &Estimate, kept: bool, share: f64| if kept { side.rows * (1.0 - share).max(ANTI_SHARE_MIN) } else { 0.0 };
             let lefts = unmatched(left, keeps_left, semi_selectivity(&keys, left, right, residual));
             let rights = unmatched(right, keeps_right, semi_selectivity(&flipped, right, left, residual));
             let kept = |side: &Estimate, kept: bool| if kept { side.rows } else { 0.0 };
@@ -82,11 +84,10 @@ pub(super) fn joined(node: &Join, left: &Estimate, right: &Estimate) -> Estimate
     }
 }
 
-/// Columns of a side that has no row for a `share` of the others: NULL there. Whoever asks for those rows
-/// expects some, whose number hangs on a guess.
+/// Columns of a side that has no row for a `share` of the others: NULL there.
 fn missing(columns: &mut [ColumnEstimate], share: f64) {
     for column in columns {
-        let share = share.clamp(0.0, 1.0).max(ANTI_SHARE_MIN * f64::from(u8::from(share > 0.0)));
+        let share = share.clamp(0.0, 1.0);
         column.null_fraction = share + (1.0 - share) * column.null_fraction;
     }
 }
@@ -164,6 +165,14 @@ mod tests {
         // No more rows than facts, however many days there are.
         assert!((1_300_000.0..=1_450_000.0).contains(&rows(73_049.0)), "{}", rows(73_049.0));
         assert!((1_300_000.0..=1_450_000.0).contains(&rows(40_000.0)), "{}", rows(40_000.0));
+    }
+
+    #[test]
+    fn one_value_far_from_others_has_its_rows() {
+        let (one, many) = (key(1.0, 5.0, 5.0), key(1_000.0, 0.0, 1e9));
+        let facts = side(1_000_000.0, 1_000_000.0, many.clone());
+        let rows = inner_rows(&[(many, one.clone())], &facts, &side(1.0, 1.0, one));
+        assert!((900.0..1_100.0).contains(&rows), "{rows}");
     }
 
     #[test]

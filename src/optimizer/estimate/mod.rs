@@ -89,8 +89,9 @@ impl ColumnEstimate {
             return (1.0, 1.0);
         }
         let both = max.min(other_max) - min.max(other_min) + 1.0;
-        let share = |span: f64| (both.max(1.0) / span.max(1.0)).min(1.0);
-        (share(max - min + 1.0), share(other_max - other_min + 1.0))
+        // One value of each at least, however far apart values lie.
+        let share = |span: f64, domain: f64| (both.max(1.0) / span.max(1.0)).max(1.0 / domain.max(1.0)).min(1.0);
+        (share(max - min + 1.0, self.domain), share(other_max - other_min + 1.0, other.domain))
     }
 
     /// The column where only `share` of its range is left.
