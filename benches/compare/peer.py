@@ -5,7 +5,7 @@ Reads `QUERY_FILE` or `QUERY_FILE<tab>ANSWER_FILE` lines, runs the query once, a
 line of JSON: wall_s, cpu_s, rows, peak_mib, or error. THREADS says how many threads to use.
 An answer file is CSV with NULL as NULL; with `-` for its name rows are let go as they come, where the
 engine has a way to (DuckDB, Polars). Tables are the Parquet files of DATA_DIR, and the directories of
-them (DuckDB, Polars), Hive's directories included.
+them (DuckDB, Polars), Hive's directories included. DUCKDB_NULL_ORDER is DuckDB's default_null_order.
 """
 import csv, glob, json, os, resource, sys, time
 
@@ -20,6 +20,8 @@ def duckdb_runner():
 
     con = duckdb.connect()
     con.execute(f"set threads={threads}")
+    if order := os.environ.get("DUCKDB_NULL_ORDER"):
+        con.execute(f"set default_null_order='{order}'")
     for table, path in files.items():
         con.execute(f"create view {table} as select * from read_parquet('{path}')")
     for table, path in folders.items():

@@ -16,8 +16,11 @@ use super::logic::{true_rows, truth};
 use super::vector::{ExprRef, VectorExpr};
 use crate::column::{Chunk, Column, Selection, storage_type};
 use crate::error::Result;
-use arrow::array::{Array, ArrayRef, BooleanArray, Datum, Scalar, new_empty_array, new_null_array};
-use arrow::buffer::BooleanBuffer;
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Datum, PrimitiveArray, Scalar, downcast_primitive,
+    new_empty_array, new_null_array,
+};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute;
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::DataType;
@@ -81,15 +84,14 @@ fn merge(mask: BooleanBuffer, sides: &[Column; 2]) -> Result<ArrayRef> {
     // Arrow's `zip` of scalar views gives wrong bytes for strings that lie in the view itself.
     let is_view = matches!(then.data_type(), DataType::Utf8View | DataType::BinaryView);
     if is_view && sides.iter().any(|side| matches!(side, Column::Const(..))) {
-        let array = |side: &Column| match side {
-            Column::Const(value, _) => Ok(value.clone()),
-            other => other.flat(),
-        };
         let at = |side: &Column, row: usize| if matches!(side, Column::Const(..)) { 0 } else { row };
         let (left, right) = (array(then)?, array(otherwise)?);
         let places = mask.iter().enumerate().map(|(row, hit)| if hit { (0, at(then, row)) } else { (1, at(otherwise, row)) });
         let places: Vec<(usize, usize)> = places.collect();
         return Ok(compute::interleave(&[left.as_ref(), right.as_ref()], &places)?);
+    }
+    if let Some(merged) = merge_values(&mask, then, otherwise)? {
+        return Ok(merged);
     }
     let datum = |column: &Column| -> Result<Box<dyn Datum>> {
         Ok(match column {
@@ -98,6 +100,83 @@ fn merge(mask: BooleanBuffer, sides: &[Column; 2]) -> Result<ArrayRef> {
         })
     };
     Ok(zip(&BooleanArray::new(mask, None), &*datum(then)?, &*datum(otherwise)?)?)
+}
+
+/// [`merge`] of numbers, dates and the like, without Arrow's copying of runs: a chosen value a row. None for
+/// other types.
+fn merge_values(mask: &BooleanBuffer, then: &Column, otherwise: &Column) -> Result<Option<ArrayRef>> {
+    let (left, right) = (array(then)?, array(otherwise)?);
+    let constants = [then, otherwise].map(|side| matches!(side, Column::Const(..)));
+    macro_rules! merged {
+        ($t:ty) => {
+            Some(Arc::new(merge_primitive::<$t>(mask, left.as_primitive(), right.as_primitive(), constants)) as ArrayRef)
+        };
+    }
+    Ok(downcast_primitive! {
+        left.data_type() => (merged),
+        _ => None
+    })
+}
+
+/// A side's values: one a row, or the only one.
+fn array(side: &Column) -> Result<ArrayRef> {
+    match side {
+        Column::Const(value, _) => Ok(value.clone()),
+        other => other.flat(),
+    }
+}
+
+fn merge_primitive<T: ArrowPrimitiveType>(
+    mask: &BooleanBuffer,
+    left: &PrimitiveArray<T>,
+    right: &PrimitiveArray<T>,
+    constants: [bool; 2],
+) -> PrimitiveArray<T> {
+    let rows = mask.len();
+    let single = |array: &PrimitiveArray<T>| array.values().first().copied().unwrap_or_default();
+    let values: Vec<T::Native> = match constants {
+        [false, false] => choose(mask, |row| left.values()[row], |row| right.values()[row]),
+        [false, true] => {
+            let right = single(right);
+            choose(mask, |row| left.values()[row], |_| right)
+        }
+        [true, false] => {
+            let left = single(left);
+            choose(mask, |_| left, |row| right.values()[row])
+        }
+        [true, true] => {
+            let (left, right) = (single(left), single(right));
+            choose(mask, |_| left, |_| right)
+        }
+    };
+    let valid = |array: &PrimitiveArray<T>, constant: bool| match (array.nulls(), constant) {
+        (None, _) => None,
+        (Some(nulls), false) => Some(nulls.inner().clone()),
+        (Some(nulls), true) => Some(match nulls.is_null(0) {
+            true => BooleanBuffer::new_unset(rows),
+            false => BooleanBuffer::new_set(rows),
+        }),
+    };
+    let nulls = match (valid(left, constants[0]), valid(right, constants[1])) {
+        (None, None) => None,
+        (Some(left), None) => Some(&left | &!mask),
+        (None, Some(right)) => Some(mask | &right),
+        (Some(left), Some(right)) => Some(&(mask & &left) | &(&!mask & &right)),
+    };
+    let merged = PrimitiveArray::<T>::new(values.into(), nulls.map(NullBuffer::new));
+    merged.with_data_type(left.data_type().clone())
+}
+
+/// `left` of the rows in `mask`, `right` of the others; 64 rows of the mask at a time.
+fn choose<V: Copy>(mask: &BooleanBuffer, left: impl Fn(usize) -> V, right: impl Fn(usize) -> V) -> Vec<V> {
+    let rows = mask.len();
+    let mut values = Vec::with_capacity(rows);
+    for (word_at, word) in mask.bit_chunks().iter_padded().enumerate() {
+        let first = word_at * 64;
+        let end = rows.min(first + 64);
+        values.extend((first..end).map(|row| if word >> (row - first) & 1 == 1 { left(row) } else { right(row) }));
+    }
+    values
 }
 
 impl VectorExpr for Case {
@@ -195,7 +274,40 @@ impl VectorExpr for Case {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{AsArray, StringViewArray};
+    use arrow::array::{Int64Array, StringViewArray};
+
+    #[test]
+    fn numbers_are_merged_as_by_arrow() {
+        let rows = 200;
+        let mask = BooleanBuffer::collect_bool(rows, |row| row % 3 == 1 || row % 64 == 63);
+        let full: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+        let holes: ArrayRef = Arc::new((0..rows as i64).map(|value| (value % 5 != 0).then_some(-value)).collect::<Int64Array>());
+        let one: ArrayRef = Arc::new(Int64Array::from(vec![7]));
+        let none: ArrayRef = Arc::new(Int64Array::from(vec![None]));
+        let constants = |value: &ArrayRef| Column::Const(value.clone(), rows);
+        let sides = [Column::Flat(full.clone()), Column::Flat(holes), constants(&one), constants(&none)];
+        for left in &sides {
+            for right in &sides {
+                let datum = |side: &Column| -> Box<dyn Datum> {
+                    match side {
+                        Column::Const(value, _) => Box::new(Scalar::new(value.clone())),
+                        other => Box::new(other.flat().unwrap()),
+                    }
+                };
+                // A slice, so that bits do not begin at a word.
+                for from in [0, 3] {
+                    let mask = mask.slice(from, rows - from);
+                    let cut = |side: &Column| match side {
+                        Column::Const(value, _) => Column::Const(value.clone(), rows - from),
+                        other => Column::Flat(other.flat().unwrap().slice(from, rows - from)),
+                    };
+                    let (left, right) = (cut(left), cut(right));
+                    let expected = zip(&BooleanArray::new(mask.clone(), None), &*datum(&left), &*datum(&right)).unwrap();
+                    assert_eq!(&merge(mask, &[left, right]).unwrap(), &expected);
+                }
+            }
+        }
+    }
 
     #[test]
     fn short_and_long_strings_are_merged() {

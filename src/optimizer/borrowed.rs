@@ -23,6 +23,7 @@
 //! only if some rule has changed something.
 
 use super::constants;
+use super::push_filters::PushFilters;
 use crate::error::Result;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{JoinType, Result as PlanResult};
@@ -194,6 +195,10 @@ static RULES: LazyLock<Vec<(AnyRule, Option<Traits>)>> = LazyLock::new(|| {
         if rule.name() == "simplify_expressions" {
             rules.push((Arc::new(constants::FoldConstants) as AnyRule, None));
         }
+        let rule = match rule.name() {
+            "push_down_filter" => Arc::new(PushFilters::default()) as AnyRule,
+            _ => rule,
+        };
         let need = RULES_NEED.iter().find(|(name, _)| *name == rule.name()).map(|(_, need)| *need);
         rules.push((rule, need));
     }

@@ -3,8 +3,9 @@
 //! ```text
 //!   bound plan
 //!     asof                ours: ASOF joins as windows
+//!     scalars             ours: a scalar subquery may be NULL, whatever its column says
 //!     laterals            ours: tables in FROM that refer to tables before them
-//!     unnest              ours: all correlated subqueries, if what follows cannot do one of them
+//!     unnest              ours: all correlated subqueries, if what follows cannot do one of them or does it wrongly
 //!     grouping            ours: grouping() and grouping_id()
 //!     date_distances      ours: a number of days in a frame over dates
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
@@ -32,6 +33,7 @@
 //!   one stays in a `Filter` above its scan; all others that a scan can take are in
 //!   `TableScan.filters`.
 
+mod anti;
 mod asof;
 mod borrowed;
 mod coercion;
@@ -41,6 +43,8 @@ mod generate;
 mod grouping;
 mod join_order;
 mod multiplicity;
+mod push_filters;
+mod scalars;
 pub mod subquery;
 mod unnest;
 mod windows;
@@ -58,8 +62,8 @@ use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::LogicalPlan;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion_optimizer::optimize_projections::OptimizeProjections;
-use datafusion_optimizer::push_down_filter::PushDownFilter;
 use datafusion_optimizer::{Analyzer, Optimizer, OptimizerContext};
+use push_filters::PushFilters;
 use std::fmt;
 use std::sync::Arc;
 
@@ -106,6 +110,13 @@ pub struct Rule {
 /// Our rules, in the order they run in.
 pub const RULES: &[Rule] = &[
     Rule {
+        name: "outer_to_anti",
+        why: "an outer join of which only the rows without a match are wanted is an anti join; before the join order, \
+              which moves anti joins but not outer ones",
+        enabled: |_| true,
+        apply: anti::outer_to_anti,
+    },
+    Rule {
         name: "join_order",
         why: "joins as written can be a hundred times too slow; after the borrowed rules, because those bring \
           predicates to the joins and turn subqueries into joins to be ordered with the others",
@@ -142,6 +153,12 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
         }
     };
     let plan = asof::resolve(plan)?;
+    let plan = scalars::nullable(plan)?;
+    if unnest::needed(&plan)? {
+        let plan = unnest::all(subquery::null_aware_in(plan)?)?;
+        trace("unnest", &plan);
+        return further_steps(plan, options);
+    }
     let plan = unnest::laterals(plan)?;
     trace("laterals", &plan);
     let unnested = match unnest::has_subqueries(&plan) {
@@ -206,7 +223,7 @@ fn configuration() -> ConfigOptions {
 
 fn last() -> Optimizer {
     Optimizer::with_rules(vec![
-        Arc::new(PushDownFilter::new()),
+        Arc::new(PushFilters::default()),
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),
     ])

@@ -205,7 +205,7 @@ impl Parts {
         Ok(Self {
             x_nullable: part.expr.nullable(schema)?,
             y_nullable,
-            correlated: !part.subquery.outer_ref_columns.is_empty() || plan.contains_outer_reference(),
+            correlated: !super::unnest::free_columns(plan)?.is_empty(),
             columns_show_null: y_nullable || part.expr.column_refs().into_iter().any(column_nullable),
             outer_x: outer(&part.expr, schema)?,
             y,

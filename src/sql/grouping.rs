@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A set that is written twice is counted twice, as SQL has it. Ordinals become the SELECT item
-//! they count. The largest set comes first, so that `grouping_id()` numbers the columns as they are
-//! written.
+//! they count. Sets are put in an order that meets the columns as they are written, mostly the largest
+//! first, so that `grouping_id()` numbers them so.
 
 use crate::error::{Error, Result};
 use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Select, SelectItem, Spanned, Value};
@@ -61,14 +61,29 @@ pub(super) fn expand(select: &mut Select) -> Result<()> {
         }
     };
     limit(sets.len())?;
-    let mut sets: Sets = sets.into_iter().map(once_each).collect();
-    sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
-    let found = once_each(sets.concat());
-    if found != once_each(written).into_iter().filter(|expr| found.contains(expr)).collect::<Vec<_>>() {
+    let Some(sets) = in_order(sets.into_iter().map(once_each).collect(), once_each(written)) else {
         return Err(Error::unsupported("grouping sets that name the columns in another order than GROUP BY"));
-    }
+    };
     *group_by = GroupByExpr::Expressions(vec![Expr::GroupingSets(sets)], vec![]);
     Ok(())
+}
+
+/// The sets in an order in which their columns are first met as they are `written`, if there is one: the
+/// order of sets, and of columns in a set, means nothing, but columns are numbered as they are met.
+fn in_order(sets: Sets, written: Vec<Expr>) -> Option<Sets> {
+    let used = |expr: &Expr| sets.iter().any(|set| set.contains(expr));
+    let written: Vec<Expr> = written.into_iter().filter(used).collect();
+    let place = |expr: &Expr| written.iter().position(|known| known == expr);
+    let largest_first = |mut sets: Sets| {
+        sets.sort_by_key(|set| std::cmp::Reverse(set.len()));
+        sets
+    };
+    let mut sorted = sets.clone();
+    sorted.iter_mut().for_each(|set| set.sort_by_key(place));
+    let mut by_column = sorted.clone();
+    by_column.sort_by_cached_key(|set| set.iter().map(place).collect::<Vec<_>>());
+    let ways = [largest_first(sets.clone()), sets, largest_first(sorted), by_column];
+    ways.into_iter().find(|sets| once_each(sets.concat()) == written)
 }
 
 /// The columns of one element of GROUP BY, in the order in which they are written.

@@ -5,7 +5,8 @@
 //! maps its inputs' figures to its own by the textbook formulas. A column keeps two distinct
 //! counts: `distinct`, how many values are left in these rows, and `domain`, how many there were
 //! before other columns' filters thinned the rows out. Joins divide by the domain, so that two
-//! filtered inputs are not taken to contain each other's keys.
+//! filtered inputs are not taken to contain each other's keys; of both they take the range that the
+//! other has, since whoever filters a calendar by a year asks for one that there are rows of.
 //!
 //! ```text
 //!   scan  rows, bounds, distinct        filter  rows x selectivity, ranges narrowed
@@ -74,6 +75,29 @@ impl ColumnEstimate {
         let distinct = statistics.distinct.unwrap_or(guess).min(span.unwrap_or(f64::INFINITY));
         let distinct = distinct.min(rows * (1.0 - null_fraction)).max(1.0);
         Self { distinct, domain: distinct, min, max, null_fraction, discrete }
+    }
+
+    /// Shares of two key columns' values that lie where both have values: of this one, and of the other.
+    ///
+    /// A calendar of two centuries beside five years of sales: one in forty days can match at all. Unless it is
+    /// known otherwise, 1.
+    pub fn overlap(&self, other: &Self) -> (f64, f64) {
+        let (Some(min), Some(max), Some(other_min), Some(other_max)) = (self.min, self.max, other.min, other.max) else {
+            return (1.0, 1.0);
+        };
+        if !self.discrete || !other.discrete {
+            return (1.0, 1.0);
+        }
+        let both = max.min(other_max) - min.max(other_min) + 1.0;
+        // One value of each at least, however far apart values lie.
+        let share = |span: f64, domain: f64| (both.max(1.0) / span.max(1.0)).max(1.0 / domain.max(1.0)).min(1.0);
+        (share(max - min + 1.0, self.domain), share(other_max - other_min + 1.0, other.domain))
+    }
+
+    /// The column where only `share` of its range is left.
+    pub fn within(&self, share: f64) -> Self {
+        let domain = (self.domain * share).max(1.0);
+        Self { distinct: self.distinct.min(domain), domain, ..self.clone() }
     }
 
     /// After other columns' filters left `share` of `rows` rows: the expected distinct values of a

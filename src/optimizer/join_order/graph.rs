@@ -117,7 +117,8 @@ impl Graph {
             let reducer = relation.reducer.map(|join| Reduction { join, needs: needs[at], share: 1.0, right_share: 1.0 });
             nodes.push(Node { plan: Arc::new(plan), estimate, reducer });
         }
-        let classes = groups.into_iter().map(|group| class(group, &nodes)).collect();
+        let mut classes: Vec<Class> = groups.into_iter().map(|group| class(group, &nodes)).collect();
+        classes.iter_mut().for_each(|class| within_common_range(class, &mut nodes));
         let mut graph = Self { nodes, classes, residuals: vec![] };
         for (expr, set) in rest {
             let share = graph.share(&expr, set);
@@ -235,6 +236,25 @@ fn merge(pairs: Vec<(Member, Member)>) -> Vec<Vec<Member>> {
     }
     classes.sort_by_key(|class| class.first().map(key));
     classes
+}
+
+/// Rows whose key lies where not all of the class have values match nothing: neither they nor their keys count.
+fn within_common_range(class: &mut Class, nodes: &mut [Node]) {
+    let shares: Vec<(usize, f64)> = class
+        .members
+        .iter()
+        .map(|(at, (_, values))| {
+            let others = class.members.values().map(|(_, other)| values.overlap(other).0);
+            (*at, others.fold(1.0, f64::min))
+        })
+        .collect();
+    for (at, share) in shares {
+        let estimate = &mut nodes[at].estimate;
+        estimate.rows = estimate.rows.min((estimate.base_rows * share).max(1.0));
+        if let Some((_, values)) = class.members.get_mut(&at) {
+            *values = values.within(share);
+        }
+    }
 }
 
 fn class(group: Vec<Member>, nodes: &[Node]) -> Class {

@@ -37,6 +37,7 @@ fn predicates_are_estimated_within_sane_factors() {
             1.6,
         ),
         ("SELECT * FROM customer LEFT JOIN orders ON c_custkey = o_custkey", 1_550_004.0, 1.2),
+        ("SELECT * FROM customer LEFT JOIN orders ON c_custkey = o_custkey WHERE o_orderkey IS NULL", 50_004.0, 1.3),
         ("SELECT * FROM orders ORDER BY o_orderkey LIMIT 10", 10.0, 1.0),
     ];
     for (sql, truth, factor) in cases {

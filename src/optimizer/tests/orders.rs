@@ -284,3 +284,15 @@ fn all_of_tpch_optimises() {
         assert_eq!(crosses(&plan), 0, "Q{number}\n{}", text(&plan));
     }
 }
+
+#[test]
+fn outer_joins_for_rows_without_a_match_are_anti_joins() {
+    let anti = |sql: &str| text(&optimized(sql)).contains("LeftAnti");
+    let joined = "FROM customer LEFT JOIN orders ON c_custkey = o_custkey";
+    assert!(anti(&format!("SELECT c_name {joined} WHERE o_custkey IS NULL AND c_nationkey < 3")));
+    assert!(anti(&format!("SELECT count(*) {joined} AND o_orderstatus = 'F' WHERE o_custkey IS NULL")));
+    // Something of the order is read, or may be NULL in one that there is.
+    assert!(!anti(&format!("SELECT c_name, o_comment {joined} WHERE o_custkey IS NULL")));
+    assert!(!anti(&format!("SELECT c_name {joined} WHERE o_comment IS NULL")));
+    assert!(!anti(&format!("SELECT c_name {joined} WHERE o_custkey IS NULL OR c_nationkey < 3")));
+}

@@ -105,8 +105,8 @@ impl Unnester {
         };
         let right = LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(plan))?);
         let left = Arc::unwrap_or_clone(input);
-        let on = domain.equal(&domain.outer, &keys);
-        let joined = LogicalPlanBuilder::from(left).join_on(right, JoinType::Left, on)?.build()?;
+        let on = domain.equal(&domain.outer, &keys).unwrap_or_else(|| lit(true));
+        let joined = LogicalPlanBuilder::from(left).join_on(right, JoinType::Left, [on])?.build()?;
         Ok((joined, Expr::Column(name)))
     }
 

@@ -21,7 +21,8 @@
 //! of D are matched with `<=>`: a NULL in an outer column is a value like any other.
 //!
 //! Cost: one grouping of the outer rows for D, one join with it. [`laterals`] runs always, [`all`]
-//! only for statements that the borrowed rules cannot do: those find cheaper forms for plain cases.
+//! only for statements that the borrowed rules cannot do, or would get wrong ([`needed`]): those find
+//! cheaper forms for plain cases.
 //!
 //! Neumann and Kemper, "Unnesting Arbitrary Queries", BTW 2015, section 3.
 
@@ -30,8 +31,11 @@ mod comparison;
 mod domain;
 mod empty;
 mod joins;
+mod needed;
 mod push;
 mod rows;
+
+pub(super) use needed::needed;
 
 use crate::error::Result;
 use datafusion_common::alias::AliasGenerator;
@@ -121,5 +125,18 @@ fn outer_columns(plan: &LogicalPlan) -> PlanResult<Vec<Column>> {
             })
         })
     })?;
+    Ok(columns)
+}
+
+/// The columns that a subquery takes from outside of it: [`outer_columns`] without those that subqueries
+/// inside it take from its own rows.
+pub(super) fn free_columns(plan: &LogicalPlan) -> PlanResult<Vec<Column>> {
+    let mut columns = outer_columns(plan)?;
+    if !columns.is_empty() && has_subqueries(plan) {
+        plan.apply(|node| {
+            columns.retain(|column| !node.inputs().iter().any(|input| input.schema().has_column(column)));
+            Ok(if columns.is_empty() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })?;
+    }
     Ok(columns)
 }

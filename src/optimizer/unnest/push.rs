@@ -9,7 +9,7 @@ use crate::optimizer::generate::Generate;
 use datafusion_common::{Column, DFSchema, Result, TableReference, not_impl_err};
 use datafusion_expr::expr::WindowFunction;
 use datafusion_expr::logical_plan::{Aggregate, Distinct, FetchType, Filter, Limit, Projection, SkipType, Union, Values, Window};
-use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, WindowFrame, lit};
+use datafusion_expr::{Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, SortExpr, WindowFrame, lit};
 use std::sync::Arc;
 
 impl Unnester {
@@ -89,13 +89,26 @@ impl Unnester {
 
     fn push_aggregate(&self, aggregate: &Aggregate, domain: &Domain) -> Result<Keyed> {
         let Aggregate { input, group_expr, aggr_expr, schema, .. } = aggregate;
-        if group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
-            return not_impl_err!("grouping sets in a correlated subquery");
-        }
         let Keyed { plan, keys } = self.push(input, domain)?;
         let resolve = |expr: &Expr| domain.resolve(expr.clone(), &keys);
-        let mut groups: Vec<Expr> = columns(&keys).collect();
-        groups.extend(group_expr.iter().map(resolve).collect::<Result<Vec<_>>>()?);
+        let with_keys = |exprs: &[Expr]| -> Result<Vec<Expr>> {
+            let own = exprs.iter().map(resolve).collect::<Result<Vec<_>>>()?;
+            Ok(columns(&keys).chain(own).collect())
+        };
+        let groups = match group_expr.as_slice() {
+            [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] if sets.iter().all(Vec::is_empty) => {
+                return not_impl_err!("GROUPING SETS (()) in a correlated subquery");
+            }
+            // The keys are in every set: they have the highest places and change no number of a set.
+            [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => {
+                let sets = sets.iter().map(|set| with_keys(set)).collect::<Result<Vec<_>>>()?;
+                vec![Expr::GroupingSet(GroupingSet::GroupingSets(sets))]
+            }
+            exprs if exprs.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) => {
+                return not_impl_err!("grouping sets of this kind in a correlated subquery");
+            }
+            exprs => with_keys(exprs)?,
+        };
         let calls = aggr_expr.iter().map(resolve).collect::<Result<Vec<_>>>()?;
         let grouped = Aggregate::try_new(Arc::new(plan), groups, calls)?;
         let own = grouped.schema.columns().split_off(keys.len());
@@ -151,6 +164,10 @@ impl Unnester {
         for key in order {
             let expr = domain.resolve(key.expr.clone(), &keys)?;
             call.params.order_by.push(SortExpr::new(expr, key.asc, key.nulls_first));
+        }
+        if order.is_empty() {
+            // Any order will do: one that does not tell the partition's rows apart.
+            call.params.order_by = columns(&keys).map(|key| key.sort(true, true)).collect();
         }
         call.params.window_frame = WindowFrame::new(Some(true));
         let kept: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
