@@ -123,10 +123,18 @@ fn begins_rows(before: &[TokenWithSpan], tokens: &[TokenWithSpan], at: usize) ->
         literal if is_literal(literal) => true,
         Token::Minus => sure && matches!(token(tokens, first + 1), Some(Token::Number(..))),
         Token::LParen => sure,
-        Token::Word(word) if word.quote_style.is_none() => match word.value.as_str() {
-            "null" | "true" | "false" => true,
-            _ => token(tokens, first + 1).is_some_and(|token| is_literal(token) || (*token == Token::LParen && sure)),
-        },
+        Token::Word(word) if word.quote_style.is_none() => {
+            let then = token(tokens, first + 1);
+            let call = then == Some(&Token::LParen);
+            match word.value.as_str() {
+                "null" | "true" | "false" | "case" => true,
+                "array" | "map" | "struct" | "named_struct" | "cast" => call,
+                "date" | "timestamp" | "timestamp_ntz" | "timestamp_ltz" | "time" | "interval" => {
+                    then.is_some_and(is_literal) || (sure && call)
+                }
+                word => sure && call && !ENDS.contains(&word) && !CONTINUES.contains(&word),
+            }
+        }
         _ => false,
     }
 }
@@ -226,7 +234,8 @@ fn sampled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         let last = columns.and_then(|open| closing(&tokens, open)).unwrap_or(name);
         // Blanks before the alias go with it. The text of a statement ends with its last token.
         let text_end = tokens[last].span.end;
-        tokens[at..=last].rotate_left(end + 1 - at);
+        let start = if is_blank(&tokens[at - 1]) { at - 1 } else { at };
+        tokens[start..=last].rotate_left(end + 1 - start);
         tokens[last].span.end = text_end;
     }
     tokens
@@ -259,6 +268,11 @@ mod tests {
             ("from a join values 1 as b(x) on true", "from a join values (1) as b(x) on true"),
             ("insert into t values 1, 2", "insert into t values (1), (2)"),
             ("select values, t.values - 1, (values) from t", "select values, t.values - 1, (values) from t"),
+            (
+                "select 1 from t where values like 'x' and values in (1) limit 1",
+                "select 1 from t where values like 'x' and values in (1) limit 1",
+            ),
+            ("from (values array(1), null) x", "from (values (array(1)), (null)) x"),
             ("select values - 1 from values -1", "select values - 1 from values (-1)"),
         ] {
             assert_eq!(spelled(sql), expected);
