@@ -229,7 +229,10 @@ fn open(disk: &Disk, config: &Config, path: &str, spec: &FileSpec) -> Result<Arc
 
 /// The functions every engine knows, with our arithmetic before the borrowed planners.
 fn builtin_functions() -> FunctionRegistry {
-    use expr::functions::{divide, higher_order, int_divide, minus, multiply, negate, plus, remainder, scalar};
+    use expr::functions::{
+        divide, higher_order, int_divide, interval_operators, minus, multiply, negate, plus, remainder, scalar,
+    };
+    let [between, times, divided] = interval_operators();
     let arithmetic = ArithmeticFunctions {
         plus: plus(),
         minus: minus(),
@@ -238,6 +241,9 @@ fn builtin_functions() -> FunctionRegistry {
         remainder: remainder(),
         int_divide: int_divide(),
         negate: negate(),
+        between,
+        times,
+        divided,
     };
     let scalar = scalar();
     let item_at = scalar.iter().find(|function| function.name() == "item_at").cloned();

@@ -83,6 +83,8 @@ def show(value, type_, inside=False):
         return text(value)
     if isinstance(type_, T.BinaryType):
         return text(value.hex().upper())
+    if isinstance(type_, (T.FloatType, T.DoubleType)) and not math.isfinite(value):
+        return text(double(value, "0"))
     if isinstance(type_, T.FloatType):
         import struct
 
@@ -92,7 +94,7 @@ def show(value, type_, inside=False):
                 break
         return double(value, short)
     if isinstance(type_, T.DoubleType):
-        return double(value, repr(value) if math.isfinite(value) else "0")
+        return double(value, repr(value))
     if isinstance(type_, T.IntegralType):
         return str(value)
     if isinstance(type_, T.DecimalType):
@@ -132,7 +134,7 @@ def answer(spark, expressions):
 
 
 def first_line(error):
-    return str(error).split("\n")[0][:160]
+    return str(error).strip().split("\n")[0][:160]
 
 
 def group(spark, path):
@@ -167,15 +169,24 @@ def group(spark, path):
     (ROOT / "tests/slt/functions" / f"{path.stem}.slt").write_text("\n".join(out))
 
 
-def main():
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+def session():
+    builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.timeType.enabled", "true")
+    # Queries of a few rows start sooner.
+    builder = builder.config("spark.sql.shuffle.partitions", "1").config("spark.sql.codegen.wholeStage", "false")
+    builder = builder.config("spark.sql.codegen.factoryMode", "NO_CODEGEN").config("spark.ui.showConsoleProgress", "false")
     spark = builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
     spark.sparkContext.setLogLevel("OFF")
+    return spark
+
+
+def main():
+    spark = session()
     (ROOT / "tests/slt/functions").mkdir(exist_ok=True)
     for path in sorted((ROOT / "testdata/functions").glob("*.sql")):
         if len(sys.argv) == 1 or path.stem in sys.argv[1:]:
             group(spark, path)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 //! The aggregate functions SQL may name: Spark's types for `sum`, `avg` and the collecting ones,
 //! DataFusion's typing for the others. Evaluation is by [`super::accumulators`], chosen by name.
 
-use super::value_functions;
+use super::{sketch_functions, value_functions};
 use arrow::datatypes::{DataType, Field};
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -23,6 +23,8 @@ pub fn functions() -> Vec<Arc<AggregateUDF>> {
     let ours = [
         Kind::Sum,
         Kind::Avg,
+        Kind::TrySum,
+        Kind::TryAvg,
         Kind::CollectList,
         Kind::CollectSet,
         Kind::CountIf,
@@ -60,6 +62,7 @@ pub fn functions() -> Vec<Arc<AggregateUDF>> {
         theirs::regr::regr_sxy_udaf(),
     ]);
     functions.extend(value_functions::functions());
+    functions.extend(sketch_functions::functions());
     functions
 }
 
@@ -97,6 +100,9 @@ pub fn ordering(function: &str) -> Option<Ordering> {
 enum Kind {
     Sum,
     Avg,
+    /// NULL instead of an overflow.
+    TrySum,
+    TryAvg,
     CollectList,
     CollectSet,
     /// Rows for which a condition holds.
@@ -120,12 +126,12 @@ struct Typed {
 impl Typed {
     fn new(kind: Kind) -> Self {
         let aliases: &[&str] = match kind {
-            Kind::Sum | Kind::CollectSet | Kind::CountIf | Kind::Median | Kind::Grouping | Kind::GroupingId => &[],
             Kind::Avg => &["mean"],
             Kind::CollectList => &["array_agg"],
+            _ => &[],
         };
         let signature = match kind {
-            Kind::Sum | Kind::Avg | Kind::Median => Signature::user_defined(Volatility::Immutable),
+            Kind::Sum | Kind::Avg | Kind::TrySum | Kind::TryAvg | Kind::Median => Signature::user_defined(Volatility::Immutable),
             Kind::CountIf => Signature::exact(vec![DataType::Boolean], Volatility::Immutable),
             Kind::CollectList | Kind::CollectSet | Kind::Grouping => Signature::any(1, Volatility::Immutable),
             Kind::GroupingId => {
@@ -141,6 +147,8 @@ impl AggregateUDFImpl for Typed {
         match self.kind {
             Kind::Sum => "sum",
             Kind::Avg => "avg",
+            Kind::TrySum => "try_sum",
+            Kind::TryAvg => "try_avg",
             Kind::CollectList => "collect_list",
             Kind::CollectSet => "collect_set",
             Kind::CountIf => "count_if",
@@ -159,7 +167,7 @@ impl AggregateUDFImpl for Typed {
     }
 
     fn is_nullable(&self) -> bool {
-        matches!(self.kind, Kind::Sum | Kind::Avg | Kind::Median)
+        matches!(self.kind, Kind::Sum | Kind::Avg | Kind::TrySum | Kind::TryAvg | Kind::Median)
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
@@ -172,11 +180,11 @@ impl AggregateUDFImpl for Typed {
         Ok(match (self.kind, argument) {
             (Kind::CollectList | Kind::CollectSet, item) => DataType::List(Arc::new(Field::new_list_field(item.clone(), true))),
             (Kind::CountIf, _) => DataType::Int64,
-            (Kind::Sum, DataType::Decimal128(p, s)) => DataType::Decimal128(DIGITS_MAX.min(p + SUM_DIGITS), *s),
-            (Kind::Avg, DataType::Decimal128(p, s)) => {
+            (Kind::Sum | Kind::TrySum, DataType::Decimal128(p, s)) => DataType::Decimal128(DIGITS_MAX.min(p + SUM_DIGITS), *s),
+            (Kind::Avg | Kind::TryAvg, DataType::Decimal128(p, s)) => {
                 DataType::Decimal128(DIGITS_MAX.min(p + AVG_DIGITS), (DIGITS_MAX as i8).min(s + AVG_DIGITS as i8))
             }
-            (Kind::Sum, DataType::Int64) => DataType::Int64,
+            (Kind::Sum | Kind::TrySum, DataType::Int64) => DataType::Int64,
             (_, DataType::Float64) => DataType::Float64,
             (_, other) => return plan_err!("{} does not take {other}", self.name()),
         })
@@ -191,7 +199,7 @@ impl AggregateUDFImpl for Typed {
             T::Decimal32(p, s) | T::Decimal64(p, s) => T::Decimal128(*p, *s),
             T::UInt64 => T::Decimal128(20, 0),
             T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 => match self.kind {
-                Kind::Avg => T::Float64,
+                Kind::Avg | Kind::TryAvg => T::Float64,
                 _ => T::Int64,
             },
             T::Float16 | T::Float32 | T::Float64 | T::Null | T::Utf8 | T::LargeUtf8 | T::Utf8View => T::Float64,

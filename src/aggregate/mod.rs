@@ -21,6 +21,7 @@ mod local;
 mod node;
 mod parts;
 mod single_value;
+mod sketch_functions;
 mod spec;
 mod table;
 #[cfg(test)]

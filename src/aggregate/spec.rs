@@ -3,13 +3,15 @@
 use super::AggregateCall;
 use super::accumulators::{Function, SlotSpec};
 use super::keys::GroupKeys;
-use super::value_functions;
+use super::{sketch_functions, value_functions};
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
 use crate::exec::{Counter, OperatorMetrics, Unit};
 use crate::expr::{ExprRef, true_or_null};
 use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type, Field, Float64Type, Int64Type, Schema, SchemaRef};
+use datafusion_functions_aggregate::regr::{regr_sxx_udaf, regr_syy_udaf};
 use std::sync::Arc;
 
 /// Shared by all tasks of one aggregation.
@@ -35,7 +37,19 @@ pub(super) struct Spec {
 #[derive(Debug)]
 enum Outcome {
     Slot(usize),
-    Average { sum: usize, count: usize, output: DataType, name: String },
+    /// A coefficient of determination from that and the sums of squares of x and y.
+    Determination {
+        r2: usize,
+        sxx: usize,
+        syy: usize,
+    },
+    Average {
+        sum: usize,
+        count: usize,
+        output: DataType,
+        name: String,
+        lenient: bool,
+    },
 }
 
 impl Spec {
@@ -87,6 +101,7 @@ impl Spec {
         let function = match call.function.name() {
             "count" => Function::Count,
             "sum" => Function::Sum,
+            "try_sum" => Function::TrySum,
             "min" => Function::Min,
             "max" => Function::Max,
             "collect_list" if !call.order.is_empty() => {
@@ -103,14 +118,24 @@ impl Spec {
                 counted.arguments = counted.arguments.into_iter().map(true_or_null).collect();
                 return Ok(Outcome::Slot(self.slot(Function::Count, &counted, output)?));
             }
-            "avg" => {
+            "avg" | "try_avg" => {
+                let lenient = call.function.name() == "try_avg";
                 let sum_type = match call.arguments.first().map(|argument| argument.data_type()) {
                     Some(DataType::Decimal128(precision, scale)) => DataType::Decimal128((precision + 10).min(38), *scale),
                     _ => DataType::Float64,
                 };
-                let sum = self.slot(Function::Sum, call, sum_type)?;
+                let sum = self.slot(if lenient { Function::TrySum } else { Function::Sum }, call, sum_type)?;
                 let count = self.slot(Function::Count, call, DataType::Int64)?;
-                return Ok(Outcome::Average { sum, count, output, name: call.describe() });
+                return Ok(Outcome::Average { sum, count, output, name: call.describe(), lenient });
+            }
+            "regr_r2" => {
+                let r2 = self.slot(Function::Other, call, output)?;
+                let mut beside = |function| {
+                    let call = AggregateCall { function, ..call.clone() };
+                    self.slot(Function::Other, &call, DataType::Float64)
+                };
+                let (sxx, syy) = (beside(regr_sxx_udaf())?, beside(regr_syy_udaf())?);
+                return Ok(Outcome::Determination { r2, sxx, syy });
             }
             _ => match value_functions::break_down(call)? {
                 Some((function, gathered, call)) => {
@@ -120,7 +145,10 @@ impl Spec {
                     }
                     return Ok(Outcome::Slot(slot));
                 }
-                None => Function::Other,
+                None => match sketch_functions::break_down(call)? {
+                    Some((function, call)) => return Ok(Outcome::Slot(self.slot(function, &call, output)?)),
+                    None => Function::Other,
+                },
             },
         };
         Ok(Outcome::Slot(self.slot(function, call, output)?))
@@ -172,7 +200,10 @@ impl Spec {
     pub(super) fn results(&self, slots: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
         let result = |outcome: &Outcome| match outcome {
             Outcome::Slot(slot) => Ok(slots[*slot].clone()),
-            Outcome::Average { sum, count, output, name } => average(&slots[*sum], &slots[*count], output, name),
+            Outcome::Determination { r2, sxx, syy } => Ok(determination(&slots[*r2], &slots[*sxx], &slots[*syy])),
+            Outcome::Average { sum, count, output, name, lenient } => {
+                average(&slots[*sum], &slots[*count], output, name, *lenient)
+            }
         };
         self.results.iter().map(result).collect()
     }
@@ -187,8 +218,18 @@ impl Spec {
     }
 }
 
+/// A y that is the same everywhere is determined by any x that is not.
+fn determination(r2: &ArrayRef, sxx: &ArrayRef, syy: &ArrayRef) -> ArrayRef {
+    let [r2, sxx, syy] = [r2, sxx, syy].map(|array| array.as_primitive::<Float64Type>());
+    let value = |((r2, sxx), syy): ((Option<f64>, Option<f64>), Option<f64>)| match (sxx, syy) {
+        (Some(sxx), Some(0.0)) if sxx > 0.0 => Some(1.0),
+        _ => r2,
+    };
+    Arc::new(r2.iter().zip(sxx).zip(syy).map(value).collect::<Float64Array>())
+}
+
 /// Sum over count: decimals rounded half up to the output's scale; NULL where nothing was counted.
-fn average(sum: &ArrayRef, count: &ArrayRef, output: &DataType, name: &str) -> Result<ArrayRef> {
+fn average(sum: &ArrayRef, count: &ArrayRef, output: &DataType, name: &str, lenient: bool) -> Result<ArrayRef> {
     let counts = count.as_primitive::<Int64Type>().values();
     let DataType::Decimal128(precision, scale) = output else {
         let sums = sum.as_primitive::<Float64Type>();
@@ -210,16 +251,23 @@ fn average(sum: &ArrayRef, count: &ArrayRef, output: &DataType, name: &str) -> R
         let value = whole.checked_mul(factor).and_then(|whole| whole.checked_add(part + up)).ok_or_else(overflow)?;
         if value.abs() < limit { Ok(value) } else { Err(overflow()) }
     };
-    let values: Vec<i128> = match sum.data_type() {
+    let quotients: Vec<Result<i128>> = match sum.data_type() {
         DataType::Decimal64(..) => {
             let sums = sum.as_primitive::<Decimal64Type>().values();
-            sums.iter().zip(counts).map(|(&sum, &count)| divide(sum.into(), count)).collect::<Result<_>>()?
+            sums.iter().zip(counts).map(|(&sum, &count)| divide(sum.into(), count)).collect()
         }
         _ => {
             let sums = sum.as_primitive::<Decimal128Type>().values();
-            sums.iter().zip(counts).map(|(&sum, &count)| divide(sum, count)).collect::<Result<_>>()?
+            sums.iter().zip(counts).map(|(&sum, &count)| divide(sum, count)).collect()
         }
     };
-    let wide: ArrayRef = Arc::new(Decimal128Array::new(values.into(), sum.nulls().cloned()).with_data_type(output.clone()));
+    let mut nulls = sum.nulls().cloned();
+    if lenient {
+        let fits: NullBuffer = quotients.iter().map(Result::is_ok).collect();
+        nulls = NullBuffer::union(Some(&fits).filter(|fits| fits.null_count() > 0), nulls.as_ref());
+    }
+    let value = |quotient: Result<i128>| if lenient { Ok(quotient.unwrap_or(0)) } else { quotient };
+    let values: Vec<i128> = quotients.into_iter().map(value).collect::<Result<_>>()?;
+    let wide: ArrayRef = Arc::new(Decimal128Array::new(values.into(), nulls).with_data_type(output.clone()));
     Column::Flat(wide).stored(output)
 }

@@ -149,7 +149,7 @@ impl AggregateUDFImpl for Typed {
     }
 
     fn supports_within_group_clause(&self) -> bool {
-        matches!(self.kind, Kind::PercentileCont | Kind::PercentileDisc | Kind::ListAgg)
+        matches!(self.kind, Kind::PercentileCont | Kind::PercentileDisc | Kind::ListAgg | Kind::Mode)
     }
 
     fn accumulator(&self, _: AccumulatorArgs) -> PlanResult<Box<dyn Accumulator>> {
@@ -210,7 +210,10 @@ pub(super) fn break_down(call: &AggregateCall) -> Result<Option<(Function, Optio
             let bits = bits_for(rsd).ok_or_else(|| Error::sql(format!("an error of {rsd} is too small")))?;
             Function::ApproxDistinct { bits }
         }
-        Kind::Mode => return Ok(Some((Function::Gather, Some(Gathered::Mode), reduced))),
+        Kind::Mode => {
+            let descending = ordered.is_some_and(|order| order.descending);
+            return Ok(Some((Function::Gather, Some(Gathered::Mode { descending }), reduced)));
+        }
         Kind::Percentile | Kind::PercentileCont => {
             let (fractions, list) = fractions(constant(1)?, call)?;
             reduced.arguments.remove(1);
@@ -259,7 +262,7 @@ pub(super) fn ordered_list(call: &AggregateCall) -> Result<(Function, Gathered, 
 }
 
 /// The value of an argument that must not depend on rows.
-fn constant(argument: &ExprRef, call: &AggregateCall) -> Result<ScalarValue> {
+pub(super) fn constant(argument: &ExprRef, call: &AggregateCall) -> Result<ScalarValue> {
     let mut columns = Vec::new();
     argument.collect_columns(&mut columns);
     if !columns.is_empty() {

@@ -368,7 +368,7 @@ pub(super) fn text_of(array: &ArrayRef, row: usize) -> Result<String> {
 }
 
 /// A type as SQL names it.
-pub(super) fn sql_type(data_type: &DataType) -> String {
+pub(crate) fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "BOOLEAN".to_owned(),
         DataType::Int8 => "TINYINT".to_owned(),

@@ -331,6 +331,11 @@ impl Compiler<'_> {
     }
 
     fn call(&self, expr: &Expr, call: &ScalarFunction) -> Result<ExprRef> {
+        if let ("typeof", [arg]) = (call.name(), call.args.as_slice()) {
+            // The value is not asked for, which may fail.
+            let name = super::functions::type_name(self.compile(arg)?.data_type());
+            return Ok(Arc::new(ConstExpr::new(&ScalarValue::Utf8View(Some(name)))?));
+        }
         let args = call.args.iter().map(|arg| self.compile(arg)).collect::<Result<Vec<_>>>()?;
         let is_not_null = |arg: &ExprRef| {
             let kernel = Box::new(Is { what: Truth::Null, negated: true });

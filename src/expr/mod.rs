@@ -8,6 +8,7 @@
 pub mod fold;
 pub mod functions;
 pub mod keys;
+pub(crate) mod sketch;
 pub mod slot;
 pub mod sort_key;
 
@@ -38,9 +39,12 @@ mod true_or_null;
 mod vector;
 
 pub(crate) use bounds::order as order_of_constants;
+pub(crate) use cast::sql_type;
 pub use compile::{Slots, compile};
 pub use functions::intervals::{day_time_text, year_month_text};
+pub(crate) use functions::sketches::{top_list, top_state, top_values};
 pub use functions::times::text as time_text;
+pub(crate) use functions::value::{Value, build as build_values, read as read_value};
 pub use leaf::column;
 pub use parse::{double_text, float32_text};
 pub use predicate::Predicate;

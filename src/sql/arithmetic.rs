@@ -3,11 +3,11 @@
 
 use super::literal;
 use crate::expr::functions::decimal_literal;
-use arrow::datatypes::DataType;
-use datafusion_common::{DFSchema, Result, ScalarValue, not_impl_err};
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion_common::{DFSchema, DataFusionError, Result, ScalarValue, not_impl_err};
 use datafusion_expr::expr::ScalarFunction;
 use datafusion_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Operator, ScalarUDF};
+use datafusion_expr::{BinaryExpr, Expr, ExprSchemable, Operator, ScalarUDF, cast};
 use sqlparser::ast::BinaryOperator;
 use std::sync::Arc;
 
@@ -28,6 +28,12 @@ pub struct ArithmeticFunctions {
     pub int_divide: Arc<ScalarUDF>,
     /// `-a`
     pub negate: Arc<ScalarUDF>,
+    /// Two dates or timestamps: the day-time interval from the second to the first.
+    pub between: Arc<ScalarUDF>,
+    /// A day-time interval so many times.
+    pub times: Arc<ScalarUDF>,
+    /// A part of a day-time interval.
+    pub divided: Arc<ScalarUDF>,
 }
 
 /// Plans arithmetic by [`ArithmeticFunctions`]. Must be the first planner of a registry.
@@ -45,7 +51,7 @@ impl SparkArithmetic {
     /// Whether `operand` is arithmetic of ours, which is always a number.
     fn is_number(&self, operand: &Expr) -> bool {
         let Expr::ScalarFunction(ScalarFunction { func, .. }) = operand else { return false };
-        let ArithmeticFunctions { plus, minus, multiply, divide, remainder, int_divide, negate } = &self.functions;
+        let ArithmeticFunctions { plus, minus, multiply, divide, remainder, int_divide, negate, .. } = &self.functions;
         [plus, minus, multiply, divide, remainder, int_divide, negate].into_iter().any(|function| Arc::ptr_eq(function, func))
     }
 
@@ -143,7 +149,7 @@ impl ExprPlanner for SparkArithmetic {
             }
             return Ok(call(&self.functions.negate, vec![expr.left]));
         }
-        let Some(function) = self.function(&expr.op) else { return Ok(PlannerResult::Original(expr)) };
+        let Some(function) = self.function(&expr.op) else { return self.comparison(expr, schema) };
         let expr = self.with_narrow_literal(expr, schema)?;
         // Asking a long chain for its type at each of its operators would be quadratic at least.
         if self.is_number(&expr.left) && self.is_number(&expr.right) {
@@ -152,7 +158,7 @@ impl ExprPlanner for SparkArithmetic {
         let of = |operand: &Expr| if self.is_number(operand) { Ok(DataType::Float64) } else { operand.get_type(schema) };
         let (left, right) = (of(&expr.left)?, of(&expr.right)?);
         if left.is_temporal() || right.is_temporal() || is_interval(&left) || is_interval(&right) {
-            return temporal(expr, &left, &right);
+            return self.temporal(expr, left, right, schema);
         }
         Ok(call(function, vec![expr.left, expr.right]))
     }
@@ -164,6 +170,98 @@ fn call(function: &Arc<ScalarUDF>, arguments: Vec<Expr>) -> PlannerResult<RawBin
 
 fn is_interval(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Interval(_) | DataType::Duration(_))
+}
+
+/// A day-time interval for a constant one of days and less.
+fn day_time(value: &Expr) -> Option<Expr> {
+    let Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) = value else { return None };
+    let days = i64::from(interval.days).checked_mul(86_400_000_000)?;
+    let micros = days.checked_add(interval.nanoseconds / 1000).filter(|_| interval.months == 0)?;
+    Some(Expr::Literal(ScalarValue::DurationMicrosecond(Some(micros)), None))
+}
+
+impl SparkArithmetic {
+    /// A constant interval beside a day-time one is one as well.
+    fn comparison(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let is_day_time = |operand: &Expr| Ok::<_, DataFusionError>(matches!(operand.get_type(schema)?, DataType::Duration(_)));
+        if let Some(interval) = day_time(&expr.right)
+            && is_day_time(&expr.left)?
+        {
+            expr.right = interval;
+        } else if let Some(interval) = day_time(&expr.left)
+            && is_day_time(&expr.right)?
+        {
+            expr.left = interval;
+        }
+        Ok(PlannerResult::Original(expr))
+    }
+
+    /// What gives a day-time interval or takes one; dates and timestamps take others, too.
+    fn temporal(
+        &self,
+        mut expr: RawBinaryExpr,
+        left: DataType,
+        right: DataType,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
+        use DataType as T;
+        let is_instant = |data_type: &T| matches!(data_type, T::Date32 | T::Timestamp(..));
+        let is_day_time = |data_type: &T| matches!(data_type, T::Duration(_));
+        let is_number = |data_type: &T| data_type.is_numeric() || data_type.is_null();
+        let (minus, plus) = (expr.op == BinaryOperator::Minus, expr.op == BinaryOperator::Plus);
+        match (&left, &right) {
+            (T::Null, r) if minus && is_instant(r) => return Ok(call(&self.functions.between, vec![expr.left, expr.right])),
+            (l, T::Null) if minus && is_instant(l) => return Ok(call(&self.functions.between, vec![expr.left, expr.right])),
+            (T::Date32, T::Date32) if minus => return Ok(call(&self.functions.between, vec![expr.left, expr.right])),
+            (T::Timestamp(_, a), T::Timestamp(_, b)) if minus && a.is_some() == b.is_some() => {
+                return Ok(call(&self.functions.between, vec![expr.left, expr.right]));
+            }
+            (T::Date32, T::Timestamp(..)) if minus => {
+                return Ok(call(&self.functions.between, vec![cast(expr.left, right), expr.right]));
+            }
+            (T::Timestamp(..), T::Date32) if minus => {
+                return Ok(call(&self.functions.between, vec![expr.left, cast(expr.right, left)]));
+            }
+            (l, r) if is_day_time(l) && is_number(r) && expr.op == BinaryOperator::Multiply => {
+                return Ok(call(&self.functions.times, vec![expr.left, expr.right]));
+            }
+            (l, r) if is_number(l) && is_day_time(r) && expr.op == BinaryOperator::Multiply => {
+                return Ok(call(&self.functions.times, vec![expr.right, expr.left]));
+            }
+            (l, r) if is_day_time(l) && is_number(r) && expr.op == BinaryOperator::Divide => {
+                return Ok(call(&self.functions.divided, vec![expr.left, expr.right]));
+            }
+            (T::Date32, r) if is_day_time(r) && (plus || minus) => {
+                // The difference of two dates is whole days, which leave a date a date.
+                let whole = self.is_of_dates(&expr.right, schema);
+                let instant = cast(expr.left, T::Timestamp(TimeUnit::Microsecond, None));
+                let op = if plus { Operator::Plus } else { Operator::Minus };
+                let moved = Expr::BinaryExpr(BinaryExpr::new(Box::new(instant), op, Box::new(expr.right)));
+                return Ok(PlannerResult::Planned(if whole { cast(moved, T::Date32) } else { moved }));
+            }
+            (l, r) if is_day_time(l) && matches!(r, T::Interval(_)) => {
+                if let Some(interval) = day_time(&expr.right) {
+                    expr.right = interval;
+                    return temporal(expr, &left, &left);
+                }
+            }
+            (l, r) if matches!(l, T::Interval(_)) && is_day_time(r) => {
+                if let Some(interval) = day_time(&expr.left) {
+                    expr.left = interval;
+                    return temporal(expr, &right, &right);
+                }
+            }
+            _ => {}
+        }
+        temporal(expr, &left, &right)
+    }
+
+    /// Whether an interval is the difference of two dates.
+    fn is_of_dates(&self, interval: &Expr, schema: &DFSchema) -> bool {
+        let Expr::ScalarFunction(ScalarFunction { func, args }) = interval else { return false };
+        let is_date = |operand: &Expr| operand.get_type(schema).is_ok_and(|data_type| data_type == DataType::Date32);
+        Arc::ptr_eq(func, &self.functions.between) && args.iter().all(is_date)
+    }
 }
 
 /// Dates and timestamps take intervals, and dates whole days. Whatever else one may write has
@@ -195,9 +293,6 @@ fn temporal(expr: RawBinaryExpr, left: &DataType, right: &DataType) -> Result<Pl
         (l, r) if is_instant(l) && is_interval(r) => (expr.left, expr.right),
         (l, r) if is_interval(l) && is_instant(r) && plus => (expr.right, expr.left),
         (l, r) if is_interval(l) && is_interval(r) => (expr.left, expr.right),
-        (DataType::Date32, DataType::Date32) if !plus => {
-            return not_impl_err!("the difference of two dates is not supported; use datediff(end, start)");
-        }
         (DataType::Date32, r) if r.is_integer() => {
             let function = if plus { "date_add" } else { "date_sub" };
             return not_impl_err!("DATE {op} {r} is not supported; use {function}(date, days)");

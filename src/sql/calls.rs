@@ -56,6 +56,10 @@ pub(super) fn meaning(expr: &mut Expr, config: &Config) -> Option<Meaning> {
     Some(expression(match expr {
         Expr::Ceil { expr, field: CeilFloorKind::Scale(scale) } => scaled("ceil_to", take(expr), scale),
         Expr::Floor { expr, field: CeilFloorKind::Scale(scale) } => scaled("floor_to", take(expr), scale),
+        Expr::Extract { field, expr, .. } => {
+            let part = Expr::value(Value::SingleQuotedString(field.to_string().to_lowercase()));
+            call("date_part", vec![part, take(expr)])
+        }
         Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => call("bit_not", vec![take(expr)]),
         Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => call("concat", vec![take(left), take(right)]),
         Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
@@ -92,8 +96,9 @@ fn function_meaning(function: &mut Function, config: &Config) -> Option<Meaning>
             return None;
         }
         return match name.as_str() {
-            "current_time" | "localtime" => Some(expression(call("time_of", vec![call("now", vec![])]))),
+            "current_time" | "localtime" => Some(expression(call("time_of", vec![now()]))),
             "localtimestamp" => Some(expression(local_now())),
+            "now" | "current_timestamp" => Some(expression(now())),
             name => of_session(name, config),
         };
     };
@@ -112,10 +117,16 @@ fn function_meaning(function: &mut Function, config: &Config) -> Option<Meaning>
     };
     match (name.as_str(), list.args.len()) {
         (_, 0) if OF_SESSION.contains(&name.as_str()) => of_session(&name, config),
-        ("current_time" | "localtime", 0) => Some(expression(call("time_of", vec![call("now", vec![])]))),
+        ("current_time" | "localtime", 0) => Some(expression(call("time_of", vec![now()]))),
         ("curdate", 0) => Some(expression(call("current_date", vec![]))),
         ("localtimestamp", 0) => Some(expression(local_now())),
-        ("unix_timestamp", 0) => Some(expression(call("unix_timestamp", vec![call("now", vec![])]))),
+        ("now" | "current_timestamp", 0) => Some(expression(now())),
+        ("map", 0) => Some(expression(call("map_concat", vec![]))),
+        ("ceil" | "ceiling" | "floor", 2) => {
+            let name = if name == "floor" { "floor_to" } else { "ceil_to" };
+            plain(&mut list.args).map(|arguments| expression(call(name, arguments)))
+        }
+        ("unix_timestamp", 0) => Some(expression(call("unix_timestamp", vec![now()]))),
         ("when", 2..) => {
             let mut arguments = plain(&mut list.args)?;
             let else_result = if arguments.len() % 2 == 1 { arguments.pop().map(Box::new) } else { None };
@@ -146,9 +157,14 @@ fn function_meaning(function: &mut Function, config: &Config) -> Option<Meaning>
     }
 }
 
-/// What clocks of the session's zone show.
+/// The moment at which the query began.
+fn now() -> Expr {
+    cast(call("now", vec![]), DataType::Timestamp(None, TimezoneInfo::None))
+}
+
+/// What clocks of the session's zone showed then.
 fn local_now() -> Expr {
-    cast(call("now", vec![]), DataType::Timestamp(None, TimezoneInfo::WithoutTimeZone))
+    cast(now(), DataType::Timestamp(None, TimezoneInfo::WithoutTimeZone))
 }
 
 fn of_session(name: &str, config: &Config) -> Option<Meaning> {

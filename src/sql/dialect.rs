@@ -1,6 +1,6 @@
 //! The dialect: Spark's, with Hive's statements and a switch for double quotes.
 
-use sqlparser::ast::{BinaryOperator, Expr, Ident, ObjectName};
+use sqlparser::ast::{BinaryOperator, Expr, Ident, ObjectName, TrimWhereField};
 use sqlparser::dialect::{Dialect, HiveDialect, Precedence, SparkSqlDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -49,6 +49,11 @@ impl Dialect for SkepDialect {
 
     fn supports_filter_during_aggregation(&self) -> bool {
         SparkSqlDialect.supports_filter_during_aggregation()
+    }
+
+    /// `stack(2, 'a', 1, 'b', 2) AS (name, value)`.
+    fn supports_select_item_multi_column_alias(&self) -> bool {
+        true
     }
 
     fn supports_group_by_expr(&self) -> bool {
@@ -120,6 +125,11 @@ impl Dialect for SkepDialect {
         SparkSqlDialect.require_interval_qualifier()
     }
 
+    /// `extract(yearofweek FROM d)`.
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
     fn supports_lambda_functions(&self) -> bool {
         true
     }
@@ -147,11 +157,17 @@ impl Dialect for SkepDialect {
             Token::Word(word) => of.contains(&word.keyword),
             _ => false,
         };
+        if word.value == "trim"
+            && keyword(2, &[Keyword::BOTH, Keyword::LEADING, Keyword::TRAILING])
+            && keyword(3, &[Keyword::FROM])
+        {
+            return Some(trim_of_blanks(parser));
+        }
         let is_call = match word.value.as_str() {
             "array" | "when" => true,
             "exists" => !is(2, &Token::LParen) && !keyword(2, &[Keyword::SELECT, Keyword::WITH, Keyword::VALUES, Keyword::FROM]),
             "trim" => !keyword(2, &[Keyword::BOTH, Keyword::LEADING, Keyword::TRAILING]) && !has_from(parser),
-            "overlay" | "position" => has_comma(parser),
+            "overlay" | "position" | "ceil" | "floor" => has_comma(parser),
             _ => false,
         };
         if !is_call {
@@ -181,6 +197,21 @@ impl Dialect for SkepDialect {
             right: Box::new(right),
         }))
     }
+}
+
+/// `trim(BOTH FROM text)`.
+fn trim_of_blanks(parser: &mut Parser) -> Result<Expr, ParserError> {
+    parser.next_token();
+    parser.expect_token(&Token::LParen)?;
+    let trim_where = match parser.parse_one_of_keywords(&[Keyword::BOTH, Keyword::LEADING, Keyword::TRAILING]) {
+        Some(Keyword::LEADING) => TrimWhereField::Leading,
+        Some(Keyword::TRAILING) => TrimWhereField::Trailing,
+        _ => TrimWhereField::Both,
+    };
+    parser.expect_keyword(Keyword::FROM)?;
+    let expr = Box::new(parser.parse_expr()?);
+    parser.expect_token(&Token::RParen)?;
+    Ok(Expr::Trim { expr, trim_where: Some(trim_where), trim_what: None, trim_characters: None })
 }
 
 /// Tokens between the brackets that open at the second one, brackets inside left out.

@@ -36,6 +36,7 @@ mod prepared;
 mod problem;
 mod provider;
 mod relation;
+mod respell;
 mod rewrite;
 mod source;
 mod statement;

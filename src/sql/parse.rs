@@ -11,6 +11,7 @@ use super::ddl::{self, Ddl};
 use super::dialect::SkepDialect;
 use super::limits;
 use super::prepared::{self, Prepared};
+use super::respell;
 use super::source::{At, Source};
 use super::walk::walk_statement_mut;
 use crate::config::{Config, DoubleQuotes};
@@ -130,7 +131,7 @@ fn tokens(text: &str, dialect: &SkepDialect) -> Result<Vec<TokenWithSpan>> {
         }
         tokens.push(token);
     }
-    Ok(tokens)
+    Ok(respell::respell(tokens))
 }
 
 /// Whether a token is the path of ``parquet.`path` ``, or of another format's. These are also good

@@ -57,6 +57,9 @@ fn arithmetic() -> SparkArithmetic {
         remainder: function("remainder", 2),
         int_divide: function("int_divide", 2),
         negate: function("negate", 1),
+        between: function("between", 2),
+        times: function("times", 2),
+        divided: function("divided", 2),
     })
 }
 

@@ -6,15 +6,15 @@ array_insert(array(1, 2, 4), 3, 3), array_insert(array(1), 5, 9), array_insert(a
 array_join(array('a', 'b'), '-'), array_join(array('a', NULL, 'b'), ','), array_join(array('a', NULL), ',', 'x'), array_join(array(1, 2), '+'), array_join(NULL, ','), array_join(array(), ',') = ''
 array_max(array(1, 20, NULL)), array_min(array(1, 20, NULL)), array_max(array()), array_min(NULL), array_max(array('a', 'b')), array_max(array(1.0D, double('NaN'))), array_position(array(3, 2, 1), 1), array_position(array(1), 2), array_position(NULL, 1), array_position(array(1), NULL)
 array_remove(array(1, 2, 1, NULL), 1), array_remove(NULL, 1), array_remove(array(1), NULL), array_repeat('a', 2), array_repeat(NULL, 2), array_repeat(1, 0), array_repeat(1, -1), array_repeat(1, NULL)
-array_size(array(1, 2)), array_size(NULL), array_size(array()), size(array(1, 2)), size(map('a', 1)), size(NULL), cardinality(array(1))
+array_size(array(1, 2)), array_size(NULL), array_size(array()), size(array(1, 2)), size(map('a', 1)), size(NULL), cardinality(array(1)), cardinality(map())
 arrays_overlap(array(1, 2), array(2)), arrays_overlap(array(1), array(2)), arrays_overlap(array(1, NULL), array(2)), arrays_overlap(array(), array(NULL)), arrays_overlap(NULL, array(1)), arrays_zip(array(1, 2), array('a')), arrays_zip(array(1), NULL), arrays_zip(array(), array())
 element_at(array(1, 2, 3), 2), element_at(array(1, 2, 3), -1), element_at(map(1, 'a'), 1), element_at(map(1, 'a'), 9), element_at(NULL, 1), try_element_at(array(1), 5), try_element_at(map('a', 1), 'b'), try_element_at(array(1, 2), -2), get(array(1, 2), 0), get(array(1), 5), get(array(1), -1), get(NULL, 0)
 array(1, 2)[0], array('a', 'b')[1], map('a', 1)['a'], map('a', 1)['b'], array(array(1, 2))[0][1], map('k', array(1, 2))['k'][1], CAST(NULL AS ARRAY<INT>)[0]
 flatten(array(array(1, 2), array(3))), flatten(array(array(1), NULL)), flatten(NULL), flatten(array(array(array(1)))), concat(array(1), array(2, 3)), array(1) || array(2)
 sequence(1, 5), sequence(5, 1), sequence(1, 10, 3), sequence(5, 1, -2), sequence(1, 1), sequence(NULL, 1), sequence(DATE '2018-01-01', DATE '2018-01-03'), sequence(DATE '2018-01-31', DATE '2018-04-30', INTERVAL '1' MONTH), sequence(TIMESTAMP '2018-01-01 00:00:00', TIMESTAMP '2018-01-01 02:00:00', INTERVAL '1' HOUR), sequence(1L, 3L)
 slice(array(1, 2, 3, 4), 2, 2), slice(array(1, 2, 3, 4), -2, 2), slice(array(1), 5, 1), slice(array(1, 2), 1, 9), slice(NULL, 1, 1), slice(array(1, 2), 1, 0), slice(array(1, 2), -5, 1)
-sort_array(array('b', NULL, 'a')), sort_array(array('b', NULL, 'a'), false), sort_array(NULL), sort_array(array(array(2), array(1, 5))), size(shuffle(array(1, 2, 3))), shuffle(NULL)
-typeof(array(1, 2L)), typeof(array()), typeof(array_position(array(1), 1)), typeof(size(array(1))), typeof(arrays_zip(array(1), array('a'))), typeof(flatten(array(array(1)))), typeof(sequence(1L, 2L))
+sort_array(array('b', NULL, 'a')), sort_array(array('b', NULL, 'a'), false), sort_array(NULL), sort_array(array(3.5D, double('NaN'), 1.0D)), sort_array(array(array(2), array(1, 5))), size(shuffle(array(1, 2, 3))), shuffle(NULL)
+typeof(array(1, 2L)), typeof(array()), typeof(array_position(array(1), 1)), typeof(size(array(1))), typeof(arrays_zip(array(1), array('a'))), typeof(flatten(array(array(1)))), typeof(sequence(1L, 2L)), typeof(array(1, 'a'))
 array(1, 2) = array(1, 2), array(1, NULL) = array(1, NULL), array(1, 2) < array(1, 3), array(1) < array(1, 0), array(1) <=> NULL, array(1, 2) IN (array(1, 2), array(3))
 error: element_at(array(1), 0)
 error: element_at(array(1), 5)

@@ -1,7 +1,7 @@
-map('a', 1, 'b', 2), map(1, NULL), map('k', array(1)), map(1, map(2, 3))
+map('a', 1, 'b', 2), map(), map(1, NULL), map('k', array(1)), map(1, map(2, 3))
 map_concat(map(1, 'a'), map(2, 'b')), map_concat(), map_concat(map(1, 'a'), NULL), map_contains_key(map(1, 'a'), 1), map_contains_key(map(1, 'a'), 2), map_contains_key(NULL, 1), map_contains_key(map('x', NULL), 'x')
-map_entries(map(1, 'a', 2, 'b')), map_entries(NULL), map_from_arrays(array(1, 2), array('a', 'b')), map_from_entries(array(struct(1, 'a'), struct(2, 'b'))), map_from_entries(array(struct(1, 'a'), NULL)), map_from_entries(NULL)
-map_keys(map(1, 'a', 2, 'b')), map_values(map(1, 'a', 2, NULL)), map_keys(NULL)
+map_entries(map(1, 'a', 2, 'b')), map_entries(NULL), map_from_arrays(array(1, 2), array('a', 'b')), map_from_arrays(NULL, array(1)), map_from_entries(array(struct(1, 'a'), struct(2, 'b'))), map_from_entries(array(struct(1, 'a'), NULL)), map_from_entries(NULL)
+map_keys(map(1, 'a', 2, 'b')), map_values(map(1, 'a', 2, NULL)), map_keys(NULL), map_values(map()), map_keys(map())
 str_to_map('a:1,b:2'), str_to_map('a=1;b', ';', '='), str_to_map(NULL), str_to_map('a'), str_to_map(''), str_to_map('a:1:2')
 named_struct('a', 1, 'b', 'x'), named_struct('a', NULL), struct(1, 'a'), struct(1 AS x, 2 AS y), named_struct('a', 1).a, struct(1, 2).col2, named_struct('a', named_struct('b', 5)).a.b, struct(array(1, 2)).col1[1]
 struct(1, 'a') = struct(1, 'a'), struct(1, 2) < struct(1, 3), struct(1, NULL) <=> struct(1, NULL), struct(1) IN (struct(1), struct(2))

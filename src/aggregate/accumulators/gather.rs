@@ -42,8 +42,11 @@ pub(crate) enum Gathered {
         /// Sorted the other way round.
         descending: bool,
     },
-    /// The most frequent value.
-    Mode,
+    /// The most frequent value; of several the smallest, or the largest, `descending`.
+    Mode {
+        /// Sorted the other way round.
+        descending: bool,
+    },
     /// All values, sorted by the second argument.
     List,
     /// Texts one behind another, sorted by the second argument, if there is one.
@@ -94,7 +97,7 @@ impl Accumulate for Gather {
                 })?;
                 if *list { as_lists(picked, values, fractions.len(), &self.output) } else { Ok(picked) }
             }
-            Gathered::Mode => mode(values),
+            Gathered::Mode { descending } => mode(values, *descending),
             Gathered::List => sorted_lists(values, second, &self.output),
             Gathered::Text { delimiter } => texts(values, second, delimiter),
         }
@@ -126,14 +129,16 @@ fn pick(lists: &ListArray, width: usize, choose: impl Fn(&[u32], &mut Vec<u32>))
     Ok(compute::take(values, &UInt32Array::from(picked), None)?)
 }
 
-fn mode(lists: &ListArray) -> Result<ArrayRef> {
+fn mode(lists: &ListArray, descending: bool) -> Result<ArrayRef> {
     let values = lists.values();
     let converter = RowConverter::new(vec![SortField::new(values.data_type().clone())])?;
     let keys = converter.convert_columns(std::slice::from_ref(values))?;
     pick(lists, 1, |rows, picked| {
         let runs = rows.chunk_by(|a, b| keys.row(*a as usize) == keys.row(*b as usize));
-        // The smallest of the most frequent ones.
-        let longest = runs.reduce(|best, run| if run.len() > best.len() { run } else { best });
+        let longest = runs.reduce(|best, run| {
+            let wins = if descending { run.len() >= best.len() } else { run.len() > best.len() };
+            if wins { run } else { best }
+        });
         picked.extend(longest.and_then(<[u32]>::first));
     })
 }

@@ -12,11 +12,14 @@ mod moments;
 mod pairs;
 mod seen;
 mod sketch;
+mod sketched;
 mod sum;
+mod union;
 
 pub(super) use chosen::Choice;
 pub(super) use gather::Gathered;
 pub(super) use sketch::bits_for;
+pub(crate) use sketched::SketchKind;
 
 use chosen::Chosen;
 use gather::Gather;
@@ -24,6 +27,8 @@ use generic::Generic;
 use moments::Moments;
 use pairs::{Collect, Distinct};
 use sketch::ApproxDistinct;
+use sketched::Sketched;
+use union::Union;
 
 use super::AggregateCall;
 use crate::column::{Column, storage_type};
@@ -131,6 +136,8 @@ pub(super) trait Accumulate: Send {
 pub(super) enum Function {
     Count,
     Sum,
+    /// NULL where [`Function::Sum`] fails.
+    TrySum,
     Min,
     Max,
     CollectList,
@@ -147,6 +154,10 @@ pub(super) enum Function {
     Moments {
         kurtosis: bool,
     },
+    /// A sketch of the values.
+    Sketched(SketchKind),
+    /// The different items of arrays.
+    Union,
     Other,
 }
 
@@ -175,6 +186,9 @@ impl SlotSpec {
 
     /// The types of the state's columns, as spill files hold them.
     pub(super) fn state_types(&self) -> Result<Vec<DataType>> {
+        if self.function == Function::Union {
+            return union::state_types(&self.output);
+        }
         if self.distinct || matches!(self.function, Function::CollectList | Function::CollectSet | Function::Gather) {
             return Ok(self.types.iter().map(pairs::list_type).collect());
         }
@@ -183,7 +197,8 @@ impl SlotSpec {
             Function::Chosen(_) => vec![self.types.first().map_or(DataType::Null, storage_type), DataType::BinaryView],
             Function::ApproxDistinct { .. } => vec![DataType::BinaryView],
             Function::Moments { .. } => vec![DataType::Float64; moments::WIDTH],
-            Function::Sum => sum::state_types(&self.output),
+            Function::Sketched(_) => vec![DataType::BinaryView],
+            Function::Sum | Function::TrySum => sum::state_types(&self.output),
             Function::Min | Function::Max if min_max::supports(&self.output) => vec![storage_type(&self.output)],
             _ => Generic::state_types(self)?,
         })
@@ -197,6 +212,9 @@ impl SlotSpec {
         if let (Function::Gather, Some(gathered)) = (self.function, &self.gathered) {
             return Ok(Box::new(Gather::new(gathered, self)));
         }
+        if self.function == Function::Union {
+            return Ok(Box::new(Union::new(self)?));
+        }
         if self.distinct {
             return Ok(Box::new(Distinct::new(self, self.plain(true)?)));
         }
@@ -209,8 +227,10 @@ impl SlotSpec {
             Function::Chosen(choice) => Box::new(Chosen::new(choice, &self.types)?),
             Function::ApproxDistinct { bits } => Box::new(ApproxDistinct::new(bits, &self.types)),
             Function::Moments { kurtosis } => Box::new(Moments::new(kurtosis)),
-            Function::Sum if self.output == DataType::Float64 => Box::new(sum::FloatSum::new(tracked)),
+            Function::Sketched(kind) => Box::new(Sketched::new(kind, &self.output)),
+            Function::Sum | Function::TrySum if self.output == DataType::Float64 => Box::new(sum::FloatSum::new(tracked)),
             Function::Sum => Box::new(sum::IntegerSum::new(&self.output, tracked, self.describe())),
+            Function::TrySum => Box::new(sum::IntegerSum::new(&self.output, tracked, self.describe()).lenient()),
             Function::Min | Function::Max if min_max::supports(&self.output) => {
                 min_max::start(&self.output, self.function == Function::Max, tracked)?
             }

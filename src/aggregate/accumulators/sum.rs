@@ -51,11 +51,21 @@ pub(super) struct IntegerSum {
     seen: Seen,
     output: DataType,
     name: String,
+    lenient: bool,
 }
+
+/// A sum that has left 128 bits, where that is NULL.
+const LOST: i128 = i128::MIN;
 
 impl IntegerSum {
     pub(super) fn new(output: &DataType, tracked: bool, name: String) -> Self {
-        Self { sums: Sums::Narrow(Vec::new()), bound: 0, seen: Seen::new(tracked), output: output.clone(), name }
+        Self { sums: Sums::Narrow(Vec::new()), bound: 0, seen: Seen::new(tracked), output: output.clone(), name, lenient: false }
+    }
+
+    /// The same, which gives NULL for what is out of range.
+    pub(super) fn lenient(mut self) -> Self {
+        self.lenient = true;
+        self
     }
 
     fn overflow(&self) -> Error {
@@ -64,6 +74,23 @@ impl IntegerSum {
             _ => "BIGINT".to_owned(),
         };
         Error::value(format!("overflow in {}: out of range of {to}", self.name)).with_hint("cast the argument to a wider type")
+    }
+
+    /// The validity of sums: those out of range are NULL, or an error.
+    fn in_range(
+        &self,
+        sums: impl Iterator<Item = i128> + Clone,
+        range: std::ops::RangeInclusive<i128>,
+        nulls: Option<NullBuffer>,
+    ) -> Result<Option<NullBuffer>> {
+        if sums.clone().all(|sum| range.contains(&sum)) {
+            return Ok(nulls);
+        }
+        if !self.lenient {
+            return Err(self.overflow());
+        }
+        let valid: NullBuffer = sums.map(|sum| range.contains(&sum)).collect();
+        Ok(NullBuffer::union(Some(&valid), nulls.as_ref()))
     }
 
     fn widen(&mut self) {
@@ -113,7 +140,9 @@ impl IntegerSum {
                 if sums.len() < count {
                     sums.resize(count, 0);
                 }
-                if groups.is_few() && step <= i64::MAX as u128 {
+                if self.lenient {
+                    groups.for_each(nulls, |group, row| sums[group] = lost_or_sum(sums[group], values[row].into()));
+                } else if groups.is_few() && step <= i64::MAX as u128 {
                     batch_sums(groups, values, nulls)
                         .iter()
                         .zip(sums)
@@ -134,6 +163,10 @@ impl IntegerSum {
             if sums.len() < groups.count() {
                 sums.resize(groups.count(), 0);
             }
+            if self.lenient {
+                groups.for_each(nulls, |group, row| sums[group] = lost_or_sum(sums[group], values[row]));
+                return Ok(());
+            }
             groups.for_each(nulls, |group, row| {
                 let (sum, over) = sums[group].overflowing_add(values[row]);
                 sums[group] = sum;
@@ -142,6 +175,10 @@ impl IntegerSum {
         }
         if overflow { Err(self.overflow()) } else { Ok(()) }
     }
+}
+
+fn lost_or_sum(sum: i128, value: i128) -> i128 {
+    if sum == LOST || value == LOST { LOST } else { sum.checked_add(value).unwrap_or(LOST) }
 }
 
 /// The batch's sums of few groups, which fit 64 bits.
@@ -208,28 +245,33 @@ impl Accumulate for IntegerSum {
         if let DataType::Decimal64(..) = state.data_type() {
             let sums = state.as_primitive::<Decimal64Type>();
             let values = sums.values();
-            if values.iter().any(|&sum| i128::from(sum) > limit || i128::from(sum) < lowest) {
-                return Err(self.overflow());
-            }
+            let nulls = self.in_range(values.iter().map(|&sum| i128::from(sum)), lowest..=limit, nulls)?;
             return Ok(match storage_type(&self.output) {
                 DataType::Int64 => Arc::new(Int64Array::new(values.clone(), nulls)),
                 DataType::Decimal64(precision, scale) => {
-                    Arc::new(sums.clone().with_data_type(DataType::Decimal64(precision, scale)))
+                    let sums = Decimal64Array::new(values.clone(), nulls);
+                    Arc::new(sums.with_data_type(DataType::Decimal64(precision, scale)))
                 }
-                _ => state.clone(),
+                // A wide type may be held narrow.
+                _ => Arc::new(Decimal64Array::new(values.clone(), nulls).with_data_type(state.data_type().clone())),
             });
         }
         let sums = state.as_primitive::<Decimal128Type>();
-        if sums.values().iter().any(|&sum| sum > limit || sum < lowest) {
-            return Err(self.overflow());
-        }
+        let nulls = self.in_range(sums.values().iter().copied(), lowest..=limit, nulls)?;
         Ok(match storage_type(&self.output) {
             DataType::Int64 => Arc::new(Int64Array::new(sums.values().iter().map(|&sum| sum as i64).collect(), nulls)),
             DataType::Decimal64(precision, scale) => {
                 let narrow = sums.values().iter().map(|&sum| sum as i64).collect();
                 Arc::new(Decimal64Array::new(narrow, nulls).with_data_type(DataType::Decimal64(precision, scale)))
             }
-            other => Arc::new(sums.clone().with_data_type(other)),
+            other => {
+                // What is NULL may have left the type's range.
+                let kept = |(index, &sum): (usize, &i128)| {
+                    if nulls.as_ref().is_some_and(|nulls| nulls.is_null(index)) { 0 } else { sum }
+                };
+                let values = sums.values().iter().enumerate().map(kept).collect();
+                Arc::new(Decimal128Array::new(values, nulls).with_data_type(other))
+            }
         })
     }
 

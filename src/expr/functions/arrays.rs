@@ -325,7 +325,7 @@ pub(super) fn types(special: &str, types: &[DataType]) -> Option<Vec<DataType>> 
                 }
             }
         }
-        ("pairs", [keys @ T::List(_), values @ T::List(_)]) => Some(vec![keys.clone(), values.clone()]),
+        ("pairs", [keys @ (T::List(_) | T::Null), values @ (T::List(_) | T::Null)]) => Some(vec![keys.clone(), values.clone()]),
         ("key", [map @ T::Map(..), key]) => {
             let (own, value) = pair_of(map)?;
             let common = common_type(&own, key)?;

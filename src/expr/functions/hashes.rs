@@ -4,21 +4,21 @@
 //! SHA-1 and SHA-2 are those of FIPS 180-4.
 
 use super::encodings::hex;
-use super::row::{Call, Gives, Row, partial, total};
+use super::row::{Call, Gives, Row, Shape, partial, total};
 use super::signature::{item_of, pair_of};
 use super::value::Value;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layout::bucket::{spark_bytes, spark_int, spark_long};
 use arrow::datatypes::DataType;
 use twox_hash::XxHash64;
 
 pub(super) static ROWS: &[Row] = &[
-    total("hash", ".*", Gives::Int, |call, a| {
+    total("hash", ".*", Gives::By(|shape| hashed(shape, DataType::Int32)), |call, a| {
         let hash = a.iter().zip(&call.types).fold(42, |seed, (value, data_type)| murmur(value, data_type, seed));
         Ok(Value::Int(i64::from(hash as i32)))
     })
     .sees_null(),
-    total("xxhash64", ".*", Gives::Long, |call, a| {
+    total("xxhash64", ".*", Gives::By(|shape| hashed(shape, DataType::Int64)), |call, a| {
         Ok(Value::Int(a.iter().zip(&call.types).fold(42, |seed, (value, data_type)| xx(value, data_type, seed)) as i64))
     })
     .sees_null(),
@@ -26,6 +26,21 @@ pub(super) static ROWS: &[Row] = &[
     total("sha1", "X", Gives::Text, |_, a| Ok(Value::string(hex(&sha1(a[0].bytes())).to_lowercase()))).or(&["sha"]),
     partial("sha2", "XI", Gives::Text, sha2),
 ];
+
+/// The type of a hash; maps have none, since equal ones may be in another order.
+fn hashed(shape: &Shape, result: DataType) -> Result<DataType> {
+    fn has_map(data_type: &DataType) -> bool {
+        match data_type {
+            DataType::Map(..) => true,
+            DataType::Struct(fields) => fields.iter().any(|field| has_map(field.data_type())),
+            other => item_of(other).is_some_and(|item| has_map(&item)),
+        }
+    }
+    match shape.types.iter().any(has_map) {
+        true => Err(Error::sql("a hash of a MAP is not defined").with_hint("hash map_entries, sorted")),
+        false => Ok(result),
+    }
+}
 
 /// What both hashes do with one value: how it is laid out as words or bytes.
 enum Laid<'v> {

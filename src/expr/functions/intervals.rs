@@ -4,6 +4,8 @@ use super::row::{Call, Gives, Row, partial};
 use super::value::Value;
 use crate::error::{Error, Result};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use datafusion_expr::ScalarUDF;
+use std::sync::Arc;
 
 /// The type of day-time intervals.
 pub(in super::super) const DAY_TIME: DataType = DataType::Duration(TimeUnit::Microsecond);
@@ -13,6 +15,25 @@ const CALENDAR: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
+
+/// What `-`, `*` and `/` stand for beside dates, timestamps and day-time intervals.
+static OPERATORS: [Row; 3] = [
+    partial("interval_between", "..", Gives::By(|_| Ok(DAY_TIME)), |call, a| {
+        let micros = |at: usize| i128::from(a[at].int()) * if call.types[at] == DataType::Date32 { DAY.into() } else { 1 };
+        i64::try_from(micros(0) - micros(1)).map(Value::Int).map_err(|_| Error::value("interval overflow"))
+    }),
+    partial("interval_times", ".D", Gives::Like(0), |_, a| scaled(a[0].int(), a[1].double())),
+    partial("interval_divided", ".D", Gives::Like(0), |_, a| match a[1].double() {
+        0.0 => Err(Error::value("division by zero")),
+        by => scaled(a[0].int(), 1.0 / by),
+    }),
+];
+
+/// The operators of day-time intervals: the one between two dates or timestamps, so many times one, and
+/// a part of one.
+pub fn interval_operators() -> [Arc<ScalarUDF>; 3] {
+    OPERATORS.each_ref().map(|row| row.udf("UTC".into()))
+}
 
 pub(super) static ROWS: &[Row] = &[
     partial("make_interval", "@interval", Gives::By(|_| Ok(CALENDAR)), make_interval),
@@ -27,6 +48,16 @@ pub(super) static ROWS: &[Row] = &[
         i32::try_from(at(0) * 12 + at(1)).map(|months| Value::Int(months.into())).map_err(|_| Error::value("interval overflow"))
     }),
 ];
+
+/// So many times a number of microseconds or months, rounded half away from zero.
+fn scaled<'a>(number: i64, by: f64) -> Result<Value<'a>> {
+    let overflow = || Error::value("interval overflow");
+    if by.fract() == 0.0 && by.abs() < 9e15 {
+        return number.checked_mul(by as i64).map(Value::Int).ok_or_else(overflow);
+    }
+    let product = (number as f64 * by).round();
+    if product.abs() < 9.2e18 { Ok(Value::Int(product as i64)) } else { Err(overflow()) }
+}
 
 /// Microseconds of a number of seconds given as decimal.
 pub(super) fn micros(seconds: Option<&Value>) -> i64 {

@@ -29,6 +29,7 @@ mod row;
 mod schema_text;
 pub(super) mod show;
 mod signature;
+pub(super) mod sketches;
 mod strings;
 mod texts;
 pub(super) mod times;
@@ -40,8 +41,10 @@ pub(super) mod zones;
 pub use arithmetic::{decimal_literal, divide, int_divide, minus, multiply, negate, plus, remainder};
 pub(super) use builtin::Builtin;
 pub use closure::from_closure;
+pub use intervals::interval_operators;
 pub use lambdas::higher_order;
 pub use row::{in_zone, usage};
+pub use type_name::type_name;
 pub use weights::{mean_of, times_count};
 
 use datafusion_expr::ScalarUDF;
@@ -63,6 +66,10 @@ static TABLES: &[&[row::Row]] = &[
     maps::ROWS,
     json::ROWS,
     random::ROWS,
+    sketches::ROWS,
+    sketches::KLL_BIGINT,
+    sketches::KLL_FLOAT,
+    sketches::KLL_DOUBLE,
 ];
 
 /// All scalar functions, arithmetic included.
@@ -82,7 +89,10 @@ pub fn scalar() -> Vec<Arc<ScalarUDF>> {
 /// Functions of the borrowed library that do what Spark's do.
 fn borrowed() -> Vec<Arc<ScalarUDF>> {
     use datafusion_functions::{core, crypto, datetime};
-    vec![core::nullif(), crypto::md5(), datetime::current_date(), datetime::now(&Default::default())]
+    // A moment, which casts show in the session's time zone.
+    let mut in_utc = datafusion_common::config::ConfigOptions::default();
+    in_utc.execution.time_zone = Some("+00:00".into());
+    vec![core::nullif(), crypto::md5(), datetime::current_date(), datetime::now(&in_utc)]
 }
 
 #[cfg(test)]

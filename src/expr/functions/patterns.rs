@@ -192,6 +192,7 @@ fn zone_text(letter: char, count: usize, local: i64, name: &str) -> Result<Strin
     Ok(match (letter, count) {
         ('V', _) => name.to_owned(),
         ('z', 4) if name == "UTC" => "Coordinated Universal Time".to_owned(),
+        ('z', _) if name == "UTC" => name.to_owned(),
         ('z', _) => {
             let utc = chrono::DateTime::from_timestamp_micros(zones::to_utc(local, &zone)).unwrap_or_default();
             utc.with_timezone(&zone).format("%Z").to_string()

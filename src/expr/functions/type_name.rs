@@ -24,7 +24,7 @@ pub(super) fn type_of() -> Arc<ScalarUDF> {
 }
 
 /// Spark's name of a type: `int`, `decimal(9,2)`, `array<string>`.
-fn type_name(data_type: &DataType) -> String {
+pub fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Null => "void".to_owned(),
         DataType::Interval(IntervalUnit::YearMonth) => "interval year to month".to_owned(),

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 /// One value of any SQL type; the type itself is known from elsewhere.
 #[derive(Debug, Clone)]
-pub(in super::super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// NULL of any type.
     Null,
     /// BOOLEAN.
@@ -166,7 +166,7 @@ impl<'a> Value<'a> {
 }
 
 /// The value of a row.
-pub(in super::super) fn read<'a>(array: &'a dyn Array, row: usize) -> Value<'a> {
+pub(crate) fn read<'a>(array: &'a dyn Array, row: usize) -> Value<'a> {
     use DataType as T;
     if array.is_null(row) {
         return Value::Null;
@@ -232,7 +232,7 @@ pub(in super::super) fn read<'a>(array: &'a dyn Array, row: usize) -> Value<'a> 
 }
 
 /// An array of the values in the storage type of SQL type `data_type`.
-pub(in super::super) fn build(values: Vec<Value<'_>>, data_type: &DataType) -> Result<ArrayRef> {
+pub(crate) fn build(values: Vec<Value<'_>>, data_type: &DataType) -> Result<ArrayRef> {
     use DataType as T;
     macro_rules! ints {
         ($t:ty) => {{

@@ -40,6 +40,22 @@ pub(super) fn all(conditions: impl IntoIterator<Item = Expr>) -> Option<Expr> {
     conditions.into_iter().reduce(|left, right| binary(left, BinaryOperator::And, right))
 }
 
+/// The conditions one beside another, as a tree that is not deep.
+pub(super) fn balanced(mut conditions: Vec<Expr>, op: &BinaryOperator) -> Option<Expr> {
+    while conditions.len() > 1 {
+        let mut halved = Vec::with_capacity(conditions.len().div_ceil(2));
+        let mut pending = conditions.into_iter();
+        while let Some(left) = pending.next() {
+            halved.push(match pending.next() {
+                Some(right) => binary(left, op.clone(), right),
+                None => left,
+            });
+        }
+        conditions = halved;
+    }
+    conditions.pop()
+}
+
 /// `expr` in parentheses.
 pub(super) fn nested(expr: Expr) -> Expr {
     Expr::Nested(Box::new(expr))

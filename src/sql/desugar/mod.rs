@@ -20,6 +20,7 @@ mod likes;
 mod scope;
 mod sets;
 mod tables;
+mod tuples;
 mod views;
 
 pub(super) use build::call;
@@ -80,8 +81,14 @@ impl VisitorMut for Desugar<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        if let Some(any) = likes::any_of(expr).or_else(|| likes::tuple_in(expr)) {
-            *expr = any;
+        match likes::several(expr) {
+            Err(error) => return ControlFlow::Break(error),
+            Ok(Some(several)) => *expr = several,
+            Ok(None) => {
+                if let Some(found) = likes::tuple_in(expr).or_else(|| self.tuple_in_subquery(expr)) {
+                    *expr = found;
+                }
+            }
         }
         if let Expr::Identifier(ident) = expr
             && self.scopes.iter().any(Option::is_some)
@@ -107,6 +114,7 @@ impl Desugar<'_> {
         sets::each_row_counts(&mut query.body, &mut |body| self.body_columns(body))?;
         let Query { body, order_by, .. } = query;
         if let SetExpr::Select(select) = body.as_mut() {
+            self.distributed(select)?;
             tables::order_of_tasks(select, order_by)?;
             if let Some(OrderBy { kind: OrderByKind::All(_), .. }) = order_by {
                 self.expand_wildcards(select)?;
@@ -143,6 +151,9 @@ impl Desugar<'_> {
             self.table(table)?;
         }
         self.generators(select)?;
+        for condition in [&mut select.selection, &mut select.having, &mut select.qualify].into_iter().flatten() {
+            self.tuples_of_condition(condition, false);
+        }
         let scope = self.scope_of(select)?;
         self.scopes.push(scope);
         self.lateral_aliases(select)

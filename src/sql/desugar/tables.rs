@@ -10,6 +10,7 @@
 //! all rows, so the order within a task's output is the order of the output, and which task a row
 //! goes to (DISTRIBUTE BY) shows nowhere.
 
+use super::scope::Scope;
 use super::{Desugar, build};
 use crate::error::{Error, Result};
 use crate::sql::source::At;
@@ -47,7 +48,51 @@ pub(super) fn order_of_parts(body: &mut SetExpr) -> Result<()> {
     }
 }
 
+/// A name that is no column.
+struct Stranger<'a> {
+    scope: &'a Scope,
+    aliases: Vec<&'a str>,
+}
+
+impl VisitorMut for Stranger<'_> {
+    type Break = Error;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        let parts = match expr {
+            Expr::Identifier(ident) => std::slice::from_ref(ident),
+            Expr::CompoundIdentifier(parts) => parts.as_slice(),
+            _ => return ControlFlow::Continue(()),
+        };
+        let is_known = |part: &Ident| self.scope.has(&part.value) || self.aliases.contains(&part.value.as_str());
+        if parts.iter().take(2).any(is_known) {
+            return ControlFlow::Continue(());
+        }
+        let name = parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
+        ControlFlow::Break(Error::sql(format!("unknown column '{name}'")).at_span(expr.span()))
+    }
+}
+
 impl Desugar<'_> {
+    /// Refuses DISTRIBUTE BY of what there is not; it says nothing else of the answer.
+    pub(super) fn distributed(&mut self, select: &Select) -> Result<()> {
+        if select.distribute_by.is_empty() {
+            return Ok(());
+        }
+        let Some(scope) = self.scope_of_from(select) else { return Ok(()) };
+        let alias = |item: &'_ SelectItem| match item {
+            SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+            _ => None,
+        };
+        let aliases: Vec<String> = select.projection.iter().filter_map(alias).collect();
+        let mut stranger = Stranger { scope: &scope, aliases: aliases.iter().map(String::as_str).collect() };
+        for expr in &select.distribute_by {
+            if let ControlFlow::Break(error) = walk_expr_mut(&mut expr.clone(), &mut stranger) {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a subquery of a table that is sampled or pivoted.
     pub(super) fn factor(&mut self, factor: &mut TableFactor) -> Result<()> {
         match factor {

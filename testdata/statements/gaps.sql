@@ -1,0 +1,72 @@
+CREATE TEMPORARY VIEW p AS SELECT * FROM VALUES (1, 10, 'ab'), (2, 20, 'bc'), (3, NULL, 'cd'), (NULL, 40, NULL) AS p(a, b, s);
+CREATE TEMPORARY VIEW q AS SELECT * FROM VALUES (1, 10), (2, 99), (3, NULL) AS q(c, d);
+CREATE TEMPORARY VIEW r AS SELECT * FROM VALUES (1, 10), (2, 99) AS r(c, d);
+-- tuples against subqueries
+SELECT a, b FROM p WHERE (a, b) IN (SELECT c, d FROM q);
+SELECT a, b FROM p WHERE (a, b) NOT IN (SELECT c, d FROM q);
+SELECT a, b FROM p WHERE (a, b) NOT IN (SELECT c, d FROM r);
+SELECT a, b FROM p WHERE (a, b) NOT IN (SELECT c, d FROM r WHERE false);
+SELECT a, b FROM p WHERE (a, b) IN (SELECT c, d FROM q WHERE q.c = p.a);
+SELECT a, b FROM p WHERE (a + 0, b) IN (SELECT c, d FROM q UNION ALL SELECT 2, 20);
+SELECT a, b FROM p WHERE (a, b) IN ((1, 10), (2, 21));
+SELECT a FROM p WHERE (a, b) IN (SELECT c, max(d) FROM q GROUP BY c) OR a = 2;
+SELECT a FROM p WHERE NOT (a, b) IN (SELECT c, d FROM r) OR b = 10;
+SELECT a, (a, b) IN (SELECT c, d FROM r) AS x FROM p;
+-- error
+SELECT a FROM p WHERE (a, b) IN (SELECT c FROM q);
+-- error
+SELECT a FROM p WHERE a IN (SELECT c, d FROM q);
+-- differences of dates
+SELECT DATE '2020-03-01' - DATE '2020-02-28';
+SELECT DATE '2020-02-28' - DATE '2020-03-01', DATE '2020-01-01' - DATE '2020-01-01', DATE '2020-01-01' - NULL;
+SELECT TIMESTAMP '2020-01-02 12:00:00' - TIMESTAMP '2020-01-01 00:00:00', typeof(TIMESTAMP '2020-01-02 12:00:00' - TIMESTAMP '2020-01-01 00:00:00');
+SELECT DATE '2020-03-01' - TIMESTAMP '2020-02-28 06:00:00', TIMESTAMP '2020-02-28 06:00:00' - DATE '2020-03-01';
+SELECT DATE '2020-03-01' - DATE '2020-02-28' = INTERVAL '2' DAY, DATE '2020-03-01' - DATE '2020-02-28' > INTERVAL '1' DAY;
+SELECT extract(DAY FROM DATE '2020-03-01' - DATE '2020-02-28'), (DATE '2020-03-01' - DATE '2020-02-28') * 2, DATE '2020-01-01' + (DATE '2020-03-01' - DATE '2020-02-28');
+SELECT min(x - DATE '2020-01-01'), max(x - DATE '2020-01-01'), count(x - DATE '2020-01-01') FROM VALUES (DATE '2020-01-02'), (DATE '2020-01-05'), (NULL) AS t(x);
+SELECT DATE '2020-01-10' - 3, DATE '2020-01-10' - INTERVAL '1' DAY, date_diff(DATE '2020-03-01', DATE '2020-02-28');
+-- rows of one value
+SELECT * FROM VALUES 1, 2, 3;
+SELECT * FROM VALUES 1, 2, NULL AS t(x) WHERE x > 1;
+SELECT * FROM VALUES (1, 'a'), (2, 'b') AS t(x, y);
+SELECT x + 1 FROM VALUES 'a', 'b' AS s(t), VALUES 1, 2 AS n(x);
+SELECT * FROM (VALUES 1, 2) AS t(x);
+VALUES 1, 2;
+VALUES (1, 2), (3, 4);
+SELECT a.x, b.x FROM VALUES 1, 2 AS a(x) JOIN VALUES 2, 3 AS b(x) ON a.x = b.x;
+SELECT x FROM VALUES array(1, 2), array(3) AS t(x);
+SELECT col1 FROM VALUES 5, 6;
+SELECT count(*) FROM VALUES 1, 2, 3 AS t;
+-- several patterns
+SELECT s, s LIKE ALL ('%b%', 'a%'), s LIKE ANY ('%d', 'a%'), s LIKE SOME ('%c'), s NOT LIKE ALL ('a%', '%d'), s NOT LIKE ANY ('a%', '%b') FROM p;
+SELECT s FROM p WHERE s LIKE ANY ('a%', NULL);
+SELECT s LIKE ALL ('a%', NULL), s NOT LIKE ALL ('x%', NULL), s NOT LIKE ANY ('x%', NULL), s LIKE ANY ('x%', NULL) FROM p WHERE a = 1;
+SELECT s FROM p WHERE s ILIKE ANY ('A%', 'C%');
+SELECT s ILIKE ALL ('A%', '%B'), s NOT ILIKE ANY ('A%', 'x'), s NOT ILIKE ALL ('A%', 'x') FROM p WHERE a = 1;
+SELECT 'a%b' LIKE ANY ('a\\%b', 'x');
+-- error
+SELECT s LIKE ANY () FROM p;
+-- columns left out
+SELECT * EXCEPT (b) FROM p;
+SELECT * EXCEPT (a, s) FROM p WHERE a = 2;
+SELECT p.* EXCEPT (a), c FROM p JOIN r ON p.a = r.c;
+SELECT count(*), max(b) FROM (SELECT * EXCEPT (s) FROM p);
+-- error
+SELECT * EXCEPT (zz) FROM p;
+-- error
+SELECT * EXCEPT (a, a) FROM p;
+-- order within tasks
+SELECT a FROM p SORT BY a LIMIT 2;
+SELECT a FROM p WHERE a IS NOT NULL SORT BY a DESC LIMIT 2;
+SELECT a, b FROM p SORT BY b DESC NULLS LAST, a LIMIT 1;
+SELECT sum(a) FROM (SELECT a FROM p DISTRIBUTE BY b SORT BY a);
+SELECT sum(a) FROM (SELECT a FROM p CLUSTER BY a);
+SELECT count(*) FROM (SELECT a FROM p DISTRIBUTE BY a + b, s);
+-- error
+SELECT a FROM p DISTRIBUTE BY zz;
+-- error
+SELECT a FROM p CLUSTER BY zz;
+-- error
+SELECT a FROM p SORT BY zz;
+-- error
+SELECT a FROM p DISTRIBUTE BY a ORDER BY a;
