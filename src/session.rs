@@ -12,6 +12,8 @@ mod arrange;
 #[cfg(test)]
 mod arrange_tests;
 mod ddl;
+#[cfg(test)]
+mod format_tests;
 mod formats;
 mod functions;
 mod insert;

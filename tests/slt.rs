@@ -183,10 +183,19 @@ impl Database {
                 let columns: Vec<Values> = batch.columns().iter().map(Values::new).collect();
                 rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|values| text(values, row)).collect::<Vec<_>>()));
             }
-            output = DBOutput::Rows { types, rows };
+            output = DBOutput::Rows { types, rows: in_lines(rows) };
         }
         Ok(output)
     }
+}
+
+/// Rows of one column with the lines of a value as rows: scripts have no other way to write them.
+fn in_lines(rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    let lines = |row: Vec<String>| match row.as_slice() {
+        [only] if only.contains('\n') => only.lines().map(|line| vec![line.to_owned()]).collect(),
+        _ => vec![row],
+    };
+    rows.into_iter().flat_map(lines).collect()
 }
 
 fn text(values: &Values, row: usize) -> String {

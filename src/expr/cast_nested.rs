@@ -78,7 +78,7 @@ pub(super) fn cast(array: &ArrayRef, from: &DataType, to: &DataType, ansi: bool)
                     Some(value) => Ok(value),
                     None if !ansi => Ok(Value::Null),
                     None => {
-                        let shown = show::text(&value, from, "UTC");
+                        let shown = show::text(&value, from);
                         let shown = if is_text(from) { format!("'{shown}'") } else { shown };
                         Err(Error::value(format!("cannot cast {shown} to {}", super::cast::sql_type(to)))
                             .with_hint("try_cast gives NULL instead of an error"))
@@ -119,7 +119,7 @@ fn one<'a>(value: &Value, from: &DataType, to: &DataType) -> Option<Value<'a>> {
     let local = |micros: i64| zone_of(from).map_or(micros, |zone| zones::local(micros, &zone));
     let instant = |local: i64| zone_of(to).map_or(local, |zone| zones::instant(local, &zone));
     Some(match (from, to) {
-        (from, to) if is_text(to) => Value::string(show::text(value, from, "UTC")),
+        (from, to) if is_text(to) => Value::string(show::text(value, from)),
         (T::Timestamp(_, Some(_)), T::Timestamp(_, Some(_))) => Value::Int(value.int()),
         (T::Timestamp(..), T::Timestamp(..)) => Value::Int(instant(local(value.int()))),
         (T::Timestamp(..), T::Date32) => Value::Int(local(value.int()).div_euclid(MICROS_PER_DAY)),

@@ -83,7 +83,7 @@ pub(super) fn translated(pattern: &str) -> Result<String> {
             '+' if after_quantifier => return refuse("a possessive quantifier"),
             '*' | '+' | '?' | '}' => {
                 // The ? of a lazy quantifier is the last one.
-                quantified = !(after_quantifier && c == '?') && !out.ends_with('(');
+                quantified = !(after_quantifier && c == '?' || out.ends_with('('));
                 out.push(c);
             }
             other => out.push(other),

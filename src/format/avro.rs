@@ -10,7 +10,9 @@
 use super::batches::{BatchSplit, columns, damaged, guarded, projection};
 use super::options::FormatOptions;
 use super::reader::{DataFile, FileColumn, FileColumns, Format, FormatReader, ReadRequest, Split, SplitReader};
+use super::style::OutputStyle;
 use crate::error::{Error, Result};
+use arrow::datatypes::DataType;
 use arrow_avro::reader::{ReaderBuilder, read_header_info};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
@@ -52,6 +54,10 @@ impl Format for Avro {
             }
         }
         Ok(Arc::new(AvroReader))
+    }
+
+    fn style(&self, options: &mut FormatOptions) -> Result<OutputStyle> {
+        self.reader(options).map(|_| OutputStyle::Avro)
     }
 }
 
@@ -109,12 +115,22 @@ impl FormatReader for AvroReader {
         "avro"
     }
 
-    fn columns(&self, file: &DataFile, _declared: Option<&[FileColumn]>) -> Result<FileColumns> {
+    fn columns(&self, file: &DataFile, declared: Option<&[FileColumn]>) -> Result<FileColumns> {
         let read = || {
             let (header, _) = header(file)?;
             let reader = ReaderBuilder::new().build(Cursor::new(header)).map_err(damaged)?;
             // Guessed: what a value takes.
-            let columns = columns(&reader.schema())?;
+            let mut columns = columns(&reader.schema())?;
+            for column in &mut columns {
+                let wanted =
+                    declared.and_then(|declared| declared.iter().find(|own| own.name.eq_ignore_ascii_case(&column.name)));
+                // Avro has no smaller integers; what does not fit is an error when it is read.
+                if let Some(wanted) = wanted.filter(|wanted| matches!(wanted.data_type, DataType::Int8 | DataType::Int16))
+                    && column.data_type == DataType::Int32
+                {
+                    column.data_type = wanted.data_type.clone();
+                }
+            }
             let rows = Some(file.bytes() as f64 / (columns.len() as f64 * 6.0).max(1.0));
             Ok(FileColumns { columns, rows, ..FileColumns::default() })
         };

@@ -1,7 +1,7 @@
 //! Formats whose readers give Arrow batches: their types as SQL types, their arrays as columns.
 
 use super::reader::{FileColumn, ReadRequest, Rows, SplitReader};
-use crate::column::{Column, to_storage_type};
+use crate::column::{Column, array_bytes, to_storage_type};
 use crate::error::{Error, ErrorKind, Result};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
@@ -123,6 +123,11 @@ impl SplitReader for BatchSplit {
         let columns = self.columns.iter().map(|column| Column::Flat(column.slice(self.at, rows))).collect();
         self.at += rows;
         Ok(Some(Rows { columns, rows }))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        // The reader of batches has about as much of its own.
+        2 * self.columns.iter().map(array_bytes).sum::<usize>()
     }
 }
 

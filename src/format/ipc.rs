@@ -3,6 +3,7 @@
 use super::batches::{BatchSplit, Batches, columns, damaged, guarded, projection};
 use super::options::FormatOptions;
 use super::reader::{DataFile, FileColumn, FileColumns, Format, FormatReader, ReadRequest, Split, SplitReader};
+use super::style::OutputStyle;
 use crate::error::Result;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use std::io::{BufReader, Read, Seek};
@@ -32,6 +33,10 @@ impl Format for ArrowIpc {
 
     fn reader(&self, _options: &mut FormatOptions) -> Result<Arc<dyn FormatReader>> {
         Ok(Arc::new(IpcReader))
+    }
+
+    fn style(&self, options: &mut FormatOptions) -> Result<OutputStyle> {
+        self.reader(options).map(|_| OutputStyle::Arrow)
     }
 }
 

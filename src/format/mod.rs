@@ -22,6 +22,7 @@ pub mod reader;
 pub mod registry;
 pub mod retry;
 pub mod source;
+pub mod style;
 mod text;
 
 #[cfg(test)]

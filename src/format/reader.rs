@@ -9,6 +9,7 @@
 
 use super::options::FormatOptions;
 use super::parquet::FileId;
+use super::style::OutputStyle;
 use crate::column::Column;
 use crate::error::{Error, Result};
 use arrow::datatypes::DataType;
@@ -35,6 +36,16 @@ pub trait Format: Debug + Send + Sync {
     /// # Errors
     /// A value that means nothing. Options that nobody takes out are refused by the caller.
     fn reader(&self, options: &mut FormatOptions) -> Result<Arc<dyn FormatReader>>;
+
+    /// How rows are written under `options`, which are those of a reader.
+    ///
+    /// # Errors
+    /// A format that is only read, and options under which nothing is written.
+    fn style(&self, options: &mut FormatOptions) -> Result<OutputStyle> {
+        let _ = options;
+        let name = self.names().first().copied().unwrap_or_default().to_uppercase();
+        Err(Error::unsupported(format!("writing the format {name}")))
+    }
 }
 
 /// A format with its options.
@@ -64,6 +75,9 @@ pub trait SplitReader: Send {
     /// The next rows: at least one and at most `rows_max`, or none when there are no more. What is
     /// skipped by way of its mode may leave a step without rows: then the count is 0.
     fn next(&mut self, rows_max: usize) -> Result<Option<Rows>>;
+
+    /// Bytes of memory that it holds between two calls, about.
+    fn memory_bytes(&self) -> usize;
 }
 
 /// Rows of the columns that were asked for, in that order.

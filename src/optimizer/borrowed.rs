@@ -14,19 +14,26 @@
 //! ```
 //!
 //! What a rule makes for another within a round (a join for a subquery) is counted as being there;
-//! anything else waits for the next round, and the last round finds nothing left to change. So the
-//! result is that of running every rule, at half the time of a plan without subqueries. A rule that
+//! anything else waits for the next round, and the last round finds nothing left to change. A rule that
 //! this table does not name always runs.
+//!
+//! Later rounds are there for what predicates and joins do to each other when they move. Unless the
+//! round before took apart subqueries or the like, the rules of [`ONCE`] find something in them only
+//! where moving has brought constants together, which the walk sees; and columns are pruned again
+//! only if some rule has changed something.
 
 use super::constants;
 use super::push_filters::PushFilters;
 use crate::error::Result;
-use datafusion_common::JoinType;
-use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion_expr::{Expr, LogicalPlan};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{JoinType, Result as PlanResult};
+use datafusion_expr::{Expr, LogicalPlan, Operator};
+use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{Optimizer, OptimizerConfig, OptimizerContext, OptimizerRule};
 use std::hash::BuildHasher;
 use std::ops::BitOr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
 
 /// Rounds end here even if a rule still changes something.
@@ -53,13 +60,19 @@ const RULES_NEED: &[(&str, Traits)] = &[
     ("decorrelate_lateral_join", Traits::LATERAL),
     ("extract_equijoin_predicate", Traits::JOIN),
     ("eliminate_filter", Traits::FILTER),
-    ("eliminate_cross_join", Traits::JOIN),
+    ("eliminate_cross_join", Traits::CROSS_JOIN),
     ("eliminate_limit", Traits::LIMIT),
     ("propagate_empty_relation", Traits::EMPTY),
     ("eliminate_outer_join", Traits::OUTER_JOIN),
     ("push_down_limit", Traits::LIMIT),
     ("eliminate_group_by_constant", Traits::AGGREGATE),
 ];
+
+/// Rules for expressions, which are run again only where there is something new to find.
+const ONCE: &[&str] = &["simplify_expressions", "eliminate_duplicated_expr", "eliminate_group_by_constant"];
+
+/// The last rule of a round, which undoes nothing: it has nothing to do unless another has changed something.
+const PRUNE: &str = "optimize_projections";
 
 /// A set of things that a plan has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,6 +91,20 @@ impl Traits {
     const SET_COMPARISON: Self = Self(1 << 8);
     const SUBQUERY: Self = Self(1 << 9);
     const UNION: Self = Self(1 << 10);
+    /// An inner join without keys so far.
+    const CROSS_JOIN: Self = Self(1 << 11);
+    /// An expression of constants only, or a constant among conditions.
+    const CONSTANTS: Self = Self(1 << 12);
+    /// What leaves new expressions behind when it is gone.
+    const UNSETTLED: Self = Self(
+        Self::DISTINCT.0
+            | Self::EMPTY.0
+            | Self::LATERAL.0
+            | Self::OUTER_JOIN.0
+            | Self::SET_COMPARISON.0
+            | Self::SUBQUERY.0
+            | Self::UNION.0,
+    );
 
     fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -99,7 +126,7 @@ impl Traits {
             found = found | Self::SUBQUERY;
         }
         if found.meets(Self::SUBQUERY | Self::LATERAL) {
-            found = found | Self::JOIN | Self::OUTER_JOIN | Self::FILTER | Self::AGGREGATE;
+            found = found | Self::JOIN | Self::CROSS_JOIN | Self::OUTER_JOIN | Self::FILTER | Self::AGGREGATE;
         }
         if found.meets(Self::DISTINCT) {
             found = found | Self::AGGREGATE;
@@ -113,6 +140,7 @@ impl Traits {
             LogicalPlan::Distinct(_) => Self::DISTINCT,
             LogicalPlan::EmptyRelation(_) => Self::EMPTY,
             LogicalPlan::Filter(_) => Self::FILTER,
+            LogicalPlan::Join(join) if join.join_type == JoinType::Inner && join.on.is_empty() => Self::JOIN | Self::CROSS_JOIN,
             LogicalPlan::Join(join) if join.join_type == JoinType::Inner => Self::JOIN,
             LogicalPlan::Join(_) => Self::JOIN | Self::OUTER_JOIN,
             LogicalPlan::Limit(_) => Self::LIMIT,
@@ -127,7 +155,22 @@ impl Traits {
         match expr {
             Expr::SetComparison(_) => Self::SET_COMPARISON,
             Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) => Self::SUBQUERY,
-            _ => Self::NONE,
+            Expr::Column(_) | Expr::Literal(..) | Expr::Alias(_) => Self::NONE,
+            Expr::BinaryExpr(binary) => {
+                let constant = |expr: &Expr| matches!(expr, Expr::Literal(..));
+                let (left, right) = (constant(&binary.left), constant(&binary.right));
+                let some = matches!(binary.op, Operator::And | Operator::Or) && (left || right);
+                if some || (left && right) { Self::CONSTANTS } else { Self::NONE }
+            }
+            other => {
+                let (mut some, mut all) = (false, true);
+                let looked = other.apply_children(|child| {
+                    some = true;
+                    all &= matches!(child, Expr::Literal(..));
+                    Ok(TreeNodeRecursion::Continue)
+                });
+                if looked.is_ok() && some && all { Self::CONSTANTS } else { Self::NONE }
+            }
         }
     }
 }
@@ -162,6 +205,39 @@ static RULES: LazyLock<Vec<(AnyRule, Option<Traits>)>> = LazyLock::new(|| {
     rules
 });
 
+/// A rule that notes whether it has changed something; `only_after` others have, for one of them.
+#[derive(Debug)]
+struct Noted {
+    rule: AnyRule,
+    changed: Arc<AtomicBool>,
+    only_after: bool,
+}
+
+impl OptimizerRule for Noted {
+    fn name(&self) -> &str {
+        self.rule.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.rule.apply_order()
+    }
+
+    fn supports_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> PlanResult<Transformed<LogicalPlan>> {
+        if self.only_after && !self.changed.load(Relaxed) {
+            return Ok(Transformed::no(plan));
+        }
+        let result = self.rule.rewrite(plan, config)?;
+        if result.transformed {
+            self.changed.store(true, Relaxed);
+        }
+        Ok(result)
+    }
+}
+
 /// Runs the borrowed rules until nothing changes. `trace` hears of every rule that ran.
 ///
 /// # Errors
@@ -173,17 +249,29 @@ pub(super) fn rounds(
 ) -> Result<LogicalPlan> {
     debug_assert_eq!(context.options().optimizer.max_passes, 1, "a round is a pass");
     let hasher = foldhash::fast::FixedState::default();
-    let mut before = hasher.hash_one(&plan);
+    let mut last: Option<(Traits, u64)> = None;
     for _ in 0..ROUNDS_MAX {
         let traits = Traits::of(&plan)?;
-        let rules = RULES.iter().filter(|(_, need)| need.is_none_or(|need| need.meets(traits)));
-        let round = Optimizer::with_rules(rules.map(|(rule, _)| rule.clone()).collect());
+        let settled = last.is_some_and(|(before, _)| !before.meets(Traits::UNSETTLED)) && !traits.meets(Traits::CONSTANTS);
+        let changed = Arc::new(AtomicBool::new(false));
+        let rules = RULES
+            .iter()
+            .filter(|(rule, need)| need.is_none_or(|need| need.meets(traits)) && !(settled && ONCE.contains(&rule.name())));
+        let noted = |(rule, _): &(AnyRule, Option<Traits>)| -> AnyRule {
+            let only_after = last.is_some() && rule.name() == PRUNE;
+            Arc::new(Noted { rule: rule.clone(), changed: changed.clone(), only_after })
+        };
+        let round = Optimizer::with_rules(rules.map(noted).collect());
         plan = round.optimize(plan, context, |plan, rule| trace(rule.name(), plan))?;
-        let after = hasher.hash_one(&plan);
-        if after == before {
+        if !changed.load(Relaxed) {
             break;
         }
-        before = after;
+        // Some rules say that they changed what they made again as it was.
+        let hash = hasher.hash_one(&plan);
+        if last.is_some_and(|(_, before)| before == hash) {
+            break;
+        }
+        last = Some((traits, hash));
     }
     Ok(plan)
 }
@@ -195,7 +283,9 @@ mod tests {
     #[test]
     fn the_tables_name_rules_that_exist() {
         let all: Vec<String> = Optimizer::new().rules.iter().map(|rule| rule.name().to_string()).collect();
-        for name in LEFT_OUT.iter().map(|(name, _)| name).chain(RULES_NEED.iter().map(|(name, _)| name)) {
+        for name in
+            LEFT_OUT.iter().map(|(name, _)| name).chain(RULES_NEED.iter().map(|(name, _)| name)).chain(ONCE).chain([&PRUNE])
+        {
             assert!(all.iter().any(|rule| rule == name), "{name} is none of {all:?}");
         }
     }

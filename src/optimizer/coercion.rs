@@ -6,11 +6,12 @@
 
 use crate::error::Result;
 use arrow::datatypes::DataType;
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result as PlanResult, ScalarValue};
 use datafusion_expr::expr_rewriter::NamePreserver;
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, cast};
+use std::cell::Cell;
 
 /// Functions whose arguments, from the given one on, are of one type with the result.
 const ALIKE: &[(&str, usize)] =
@@ -18,46 +19,107 @@ const ALIKE: &[(&str, usize)] =
 
 /// Casts decimals to DOUBLE where they meet floats.
 pub(super) fn floats_win(plan: LogicalPlan) -> Result<LogicalPlan> {
-    Ok(plan.transform_up_with_subqueries(node)?.data)
+    let changed = Cell::new(false);
+    Ok(plan.transform_up_with_subqueries(|plan| node(plan, &changed))?.data)
 }
 
-fn node(plan: LogicalPlan) -> PlanResult<Transformed<LogicalPlan>> {
-    let schema = merge_schema(&plan.inputs());
-    let preserver = NamePreserver::new(&plan);
-    let mapped = plan.map_expressions(|expr| {
-        let name = preserver.save(&expr);
-        Ok(expr.transform_up(|expr| each(expr, &schema))?.update_data(|expr| name.restore(expr)))
+/// `changed`: whether a type may have changed here or below.
+fn node(plan: LogicalPlan, changed: &Cell<bool>) -> PlanResult<Transformed<LogicalPlan>> {
+    let inputs = plan.inputs();
+    let merged;
+    let schema = match inputs.as_slice() {
+        [input] => input.schema().as_ref(),
+        inputs => {
+            merged = merge_schema(inputs);
+            &merged
+        }
+    };
+    // A name is asked for only if something under it changes: making it takes longer than looking.
+    let mut meets = false;
+    plan.apply_expressions(|expr| {
+        expr.apply(|expr| {
+            meets |= operands_meet(expr, schema)?;
+            Ok(if meets { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })
     })?;
-    // A type may have changed here or below.
-    mapped.map_data(LogicalPlan::recompute_schema)
+    let mapped = if meets {
+        let schema = schema.clone();
+        let preserver = NamePreserver::new(&plan);
+        plan.map_expressions(|expr| {
+            let name = preserver.save(&expr);
+            Ok(expr.transform_up(|expr| each(expr, &schema))?.update_data(|expr| name.restore(expr)))
+        })?
+    } else {
+        Transformed::no(plan)
+    };
+    changed.set(changed.get() || mapped.transformed);
+    if changed.get() { mapped.map_data(LogicalPlan::recompute_schema) } else { Ok(mapped) }
+}
+
+/// The operands of an expression that come to one type, to be looked at or to be changed.
+macro_rules! operands {
+    ($name:ident $($mutable:tt)?) => {
+        fn $name(expr: &$($mutable)? Expr) -> Vec<&$($mutable)? Expr> {
+            let mut found = Vec::new();
+            match expr {
+                Expr::BinaryExpr(binary) if binary.op.supports_propagation() => {
+                    found.extend([&$($mutable)? *binary.left, &$($mutable)? *binary.right]);
+                }
+                Expr::Between(between) => {
+                    found.extend([&$($mutable)? *between.expr, &$($mutable)? *between.low, &$($mutable)? *between.high]);
+                }
+                Expr::InList(list) => {
+                    found.push(&$($mutable)? *list.expr);
+                    found.extend(&$($mutable)? list.list);
+                }
+                Expr::Case(case) => {
+                    for (_, then) in &$($mutable)? case.when_then_expr {
+                        found.push(&$($mutable)? **then);
+                    }
+                    if let Some(otherwise) = &$($mutable)? case.else_expr {
+                        found.push(&$($mutable)? **otherwise);
+                    }
+                }
+                Expr::ScalarFunction(call) => {
+                    if let Some((_, from)) = ALIKE.iter().find(|(name, _)| *name == call.func.name()) {
+                        let from = (*from).min(call.args.len());
+                        for arg in &$($mutable)? call.args[from..] {
+                            found.push(arg);
+                        }
+                    }
+                }
+                _ => {}
+            }
+            found
+        }
+    };
+}
+operands!(operands);
+operands!(operands_mut mut);
+
+fn is_decimal(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Decimal128(..))
+}
+
+/// Whether decimals and floats are to come to one type here.
+fn operands_meet(expr: &Expr, schema: &DFSchema) -> PlanResult<bool> {
+    let operands = operands(expr);
+    if operands.len() < 2 {
+        return Ok(false);
+    }
+    let types = operands.into_iter().map(|operand| operand.get_type(schema)).collect::<PlanResult<Vec<_>>>()?;
+    Ok(types.iter().any(DataType::is_floating) && types.iter().any(is_decimal))
 }
 
 fn each(mut expr: Expr, schema: &DFSchema) -> PlanResult<Transformed<Expr>> {
-    let mut operands: Vec<&mut Expr> = match &mut expr {
-        Expr::BinaryExpr(binary) if binary.op.supports_propagation() => vec![binary.left.as_mut(), binary.right.as_mut()],
-        Expr::Between(between) => vec![between.expr.as_mut(), between.low.as_mut(), between.high.as_mut()],
-        Expr::InList(list) => std::iter::once(list.expr.as_mut()).chain(&mut list.list).collect(),
-        Expr::Case(case) => {
-            let branches = case.when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
-            branches.chain(case.else_expr.iter_mut().map(Box::as_mut)).collect()
+    if !operands_meet(&expr, schema)? {
+        return Ok(Transformed::no(expr));
+    }
+    for operand in operands_mut(&mut expr) {
+        if is_decimal(&operand.get_type(schema)?) {
+            let taken = std::mem::replace(operand, Expr::Literal(ScalarValue::Null, None));
+            *operand = double(taken);
         }
-        Expr::ScalarFunction(call) => match ALIKE.iter().find(|(name, _)| *name == call.func.name()) {
-            Some((_, from)) => call.args.iter_mut().skip(*from).collect(),
-            None => return Ok(Transformed::no(expr)),
-        },
-        _ => return Ok(Transformed::no(expr)),
-    };
-    if operands.len() < 2 {
-        return Ok(Transformed::no(expr));
-    }
-    let types = operands.iter().map(|operand| operand.get_type(schema)).collect::<PlanResult<Vec<_>>>()?;
-    let is_decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal128(..));
-    if !types.iter().any(DataType::is_floating) || !types.iter().any(is_decimal) {
-        return Ok(Transformed::no(expr));
-    }
-    for (operand, _) in operands.iter_mut().zip(&types).filter(|(_, data_type)| is_decimal(data_type)) {
-        let taken = std::mem::replace(&mut **operand, Expr::Literal(ScalarValue::Null, None));
-        **operand = double(taken);
     }
     Ok(Transformed::yes(expr))
 }

@@ -1,25 +1,20 @@
 //! One task's way from rows to files: encode, append, go on to the next file, sync.
 
 use super::arrangement::{Arrangement, OutputBuckets};
+use super::encode::{Block, Encoder, Encoding, FormatFile, encoding};
 use super::grouping::Place;
-use super::options::{FileFormat, OutputOptions};
+use super::options::OutputOptions;
 use super::sink::WrittenFile;
-use super::text::TextEncoding;
 use crate::column::Chunk;
 use crate::disk::{Disk, NewFile, SYNCS_FILESYSTEMS};
 use crate::error::{Error, Result};
-use crate::format::parquet::{EncodedRowGroup, Encoding, FileWriter, RowGroupEncoder, WriteOptions};
 use crate::layout::bucket::Names;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::Schema;
 use parking_lot::Mutex;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Bytes of text gathered before they go to the file. Guessed: blocks this large compress as well
-/// as whole files do.
-const TEXT_BLOCK_BYTES: usize = 1 << 20;
 
 /// Files of an output that are synced one by one; with more, the file system is synced once, which
 /// also writes what others have on it. Guessed: 5,000 files and directories took 28 s one by one.
@@ -33,19 +28,13 @@ pub(super) struct Files {
     id: String,
     extension: String,
     file_bytes: u64,
-    form: Form,
+    encoding: Arc<dyn Encoding>,
     buckets: Option<OutputBuckets>,
     parts: AtomicUsize,
     closed: AtomicUsize,
     /// The one file that all tasks append to, for outputs of one file.
     shared: Option<(PathBuf, Mutex<Option<OpenFile>>)>,
     written: Mutex<Vec<WrittenFile>>,
-}
-
-#[derive(Debug)]
-enum Form {
-    Parquet { encoding: Arc<Encoding>, schema: SchemaRef },
-    Text(TextEncoding),
 }
 
 impl Files {
@@ -60,22 +49,13 @@ impl Files {
         options: &OutputOptions,
         single: Option<PathBuf>,
     ) -> Result<Self> {
-        let form = match options.format {
-            FileFormat::Parquet => {
-                let sorted_by = arrangement.sorted_by.iter().map(|order| (order.column, order.descending, !order.descending));
-                let own =
-                    WriteOptions { compression: options.compression, sorted_by: sorted_by.collect(), ..options.parquet.clone() };
-                Form::Parquet { encoding: Encoding::new(schema, own)?, schema: Arc::new(schema.clone()) }
-            }
-            FileFormat::Csv | FileFormat::Json => Form::Text(TextEncoding::new(schema, options)?),
-        };
         Ok(Self {
             disk: disk.clone(),
             directory,
             id: id.to_owned(),
             extension: options.extension()?,
             file_bytes: options.file_bytes.unwrap_or(u64::MAX),
-            form,
+            encoding: encoding(schema, arrangement, options)?,
             buckets: arrangement.buckets.clone(),
             parts: AtomicUsize::new(0),
             closed: AtomicUsize::new(0),
@@ -136,25 +116,13 @@ impl Files {
             crc: crc32fast::Hasher::new(),
             bytes: 0,
         })));
-        let parquet = match &self.form {
-            Form::Parquet { encoding, .. } => Some(FileWriter::new(encoding, file.clone()).map_err(|e| e.in_file(&path))?),
-            Form::Text(_) => None,
-        };
-        let mut open = OpenFile { name, path, file, parquet, rows: 0 };
-        if let Form::Text(text) = &self.form {
-            let head = text.head();
-            if !head.is_empty() {
-                open.append(Block::Text(text.compress(&head)?, 0))?;
-            }
-        }
-        Ok(open)
+        let content = self.encoding.begin(Box::new(file.clone())).map_err(|error| error.in_file(&path))?;
+        Ok(OpenFile { name, path, file, content, rows: 0 })
     }
 
     fn close(&self, file: OpenFile) -> Result<()> {
-        let OpenFile { name, path, file, parquet, rows } = file;
-        if let Some(parquet) = parquet {
-            parquet.finish().map_err(|error| error.in_file(&path))?;
-        }
+        let OpenFile { name, path, file, content, rows } = file;
+        content.finish().map_err(|error| error.in_file(&path))?;
         let mut checked = file.0.lock();
         // A sync a file would be most of the time of an output of thousands of files.
         let synced = !SYNCS_FILESYSTEMS || self.closed.fetch_add(1, Ordering::Relaxed) < SYNCED_MAX;
@@ -165,48 +133,32 @@ impl Files {
         self.written.lock().push(written);
         Ok(())
     }
-
-    fn encoder(&self) -> Result<Encoder> {
-        Ok(match &self.form {
-            Form::Parquet { encoding, .. } => Encoder::Parquet(RowGroupEncoder::new(encoding)?),
-            Form::Text(_) => Encoder::Text { block: Vec::new(), rows: 0 },
-        })
-    }
 }
 
 /// A file being written.
-#[derive(Debug)]
 struct OpenFile {
     name: PathBuf,
     path: PathBuf,
     file: CheckedFile,
-    parquet: Option<FileWriter<CheckedFile>>,
+    content: Box<dyn FormatFile>,
     rows: u64,
 }
 
-/// Encoded rows.
-enum Block {
-    RowGroup(EncodedRowGroup),
-    Text(Vec<u8>, usize),
+impl std::fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OpenFile {{ name: {:?}, rows: {} }}", self.name, self.rows)
+    }
 }
 
 impl OpenFile {
     fn append(&mut self, block: Block) -> Result<()> {
-        match (block, &mut self.parquet) {
-            (Block::RowGroup(group), Some(parquet)) => {
-                self.rows += group.rows() as u64;
-                parquet.append(group).map_err(|error| error.in_file(&self.path))
-            }
-            (Block::Text(bytes, rows), None) => {
-                self.rows += rows as u64;
-                self.file.0.lock().write_all(&bytes).map_err(|error| Error::io("write", &self.path, error))
-            }
-            _ => Err(Error::internal("a block of another format than its file")),
-        }
+        self.rows += block.rows() as u64;
+        self.content.append(block).map_err(|error| error.in_file(&self.path))
     }
 
+    /// Bytes so far, but for what the format's writer still holds.
     fn bytes(&self) -> u64 {
-        self.parquet.as_ref().map_or_else(|| self.file.0.lock().bytes, |parquet| parquet.bytes() as u64)
+        self.file.0.lock().bytes
     }
 }
 
@@ -249,18 +201,13 @@ impl Write for CheckedFile {
     }
 }
 
-enum Encoder {
-    Parquet(RowGroupEncoder),
-    Text { block: Vec<u8>, rows: usize },
-}
-
 /// Writes the rows of one task for one place.
 pub(super) struct PartWriter {
     files: Arc<Files>,
     place: Place,
     part: usize,
     number: usize,
-    encoder: Encoder,
+    encoder: Box<dyn Encoder>,
     open: Option<OpenFile>,
 }
 
@@ -268,63 +215,26 @@ impl PartWriter {
     /// Writes to `place`, whose directory is made with its first file; `part` numbers the writer, see
     /// [`Files::part`].
     pub(super) fn new(files: &Arc<Files>, place: Place, part: usize) -> Result<Self> {
-        Ok(Self { encoder: files.encoder()?, files: files.clone(), place, part, number: 0, open: None })
+        Ok(Self { encoder: files.encoding.encoder()?, files: files.clone(), place, part, number: 0, open: None })
     }
 
     /// Adds rows of the files' schema.
     pub(super) fn push(&mut self, chunk: &Chunk) -> Result<()> {
-        let files = self.files.clone();
-        match (&mut self.encoder, &files.form) {
-            (Encoder::Parquet(encoder), Form::Parquet { schema, .. }) => {
-                let columns = chunk.stored(schema)?;
-                let mut at = 0;
-                while at < chunk.rows() {
-                    if encoder.room() == 0 {
-                        let group = encoder.finish()?;
-                        append(&files, &mut self.open, &self.place, self.part, &mut self.number, Block::RowGroup(group))?;
-                        continue;
-                    }
-                    let rows = encoder.room().min(chunk.rows() - at);
-                    if rows == chunk.rows() {
-                        encoder.push(&columns, rows)?;
-                    } else {
-                        let slices: Vec<_> = columns.iter().map(|column| column.slice(at, rows)).collect();
-                        encoder.push(&slices, rows)?;
-                    }
-                    at += rows;
-                }
-                Ok(())
-            }
-            (Encoder::Text { block, rows }, Form::Text(text)) => {
-                text.rows(chunk, block)?;
-                *rows += chunk.rows();
-                if block.len() >= TEXT_BLOCK_BYTES { self.flush() } else { Ok(()) }
-            }
-            _ => Err(Error::internal("an encoder of another format than its output")),
-        }
+        let Self { files, place, part, number, encoder, open } = self;
+        encoder.push(chunk, &mut |block| append(files, open, place, *part, number, block))
     }
 
     /// Bytes of memory held, about.
     pub(super) fn memory_bytes(&self) -> usize {
-        match &self.encoder {
-            Encoder::Parquet(encoder) => encoder.memory_bytes(),
-            Encoder::Text { block, .. } => block.capacity(),
-        }
+        self.encoder.memory_bytes()
     }
 
     /// Brings what is held to the file: in Parquet, ends the row group.
     pub(super) fn flush(&mut self) -> Result<()> {
-        let files = self.files.clone();
-        let block = match (&mut self.encoder, &files.form) {
-            (Encoder::Parquet(encoder), _) if encoder.rows() > 0 => Block::RowGroup(encoder.finish()?),
-            (Encoder::Text { block, rows }, Form::Text(text)) if *rows > 0 => {
-                let bytes = text.compress(block)?;
-                *block = Vec::new();
-                Block::Text(bytes, std::mem::take(rows))
-            }
-            _ => return Ok(()),
-        };
-        append(&files, &mut self.open, &self.place, self.part, &mut self.number, block)
+        match self.encoder.finish()? {
+            Some(block) => append(&self.files, &mut self.open, &self.place, self.part, &mut self.number, block),
+            None => Ok(()),
+        }
     }
 
     /// Ends the writer's last file.

@@ -1,73 +1,53 @@
 //! What an output looks like: format, codec, sizes.
 
 use crate::error::{Error, Result};
+use crate::format::FormatOptions;
 use crate::format::parquet::{Compression, WriteOptions};
-
-/// Formats that can be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FileFormat {
-    /// Parquet.
-    #[default]
-    Parquet,
-    /// Comma-separated values.
-    Csv,
-    /// One JSON object a line.
-    Json,
-}
+use crate::format::registry::format_named;
+use crate::format::style::OutputStyle;
 
 /// How an output is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputOptions {
     /// The format of the files.
-    pub format: FileFormat,
-    /// The codec: of pages in Parquet, of whole files in the others.
+    pub style: OutputStyle,
+    /// The codec: of pages in Parquet, of blocks in Avro and Arrow, of whole files in text.
     pub compression: Compression,
     /// For Parquet; its `compression` is not looked at.
     pub parquet: WriteOptions,
-    /// Whether CSV files begin with the names of columns.
-    pub header: bool,
-    /// What separates values in CSV files.
-    pub delimiter: char,
-    /// What NULL is in CSV files.
-    pub null: String,
     /// Bytes after which a task begins its next file; none: one file a task.
     pub file_bytes: Option<u64>,
 }
 
-impl FileFormat {
-    /// The format of a name in any case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name.to_ascii_lowercase().as_str() {
-            "parquet" => Some(Self::Parquet),
-            "csv" => Some(Self::Csv),
-            "json" | "jsonfile" => Some(Self::Json),
-            _ => None,
-        }
-    }
-
-    /// The name of the format, as Spark spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Parquet => "parquet",
-            Self::Csv => "csv",
-            Self::Json => "json",
-        }
-    }
-}
-
 impl OutputOptions {
-    /// The defaults of a format: Snappy for Parquet, nothing else compressed, a header in CSV.
-    pub fn new(format: FileFormat) -> Self {
-        let compression = if format == FileFormat::Parquet { Compression::Snappy } else { Compression::None };
-        Self {
-            format,
-            compression,
-            parquet: WriteOptions::default(),
-            header: true,
-            delimiter: ',',
-            null: String::new(),
-            file_bytes: None,
-        }
+    /// The defaults of a format, as Spark's: Snappy for Parquet and Avro, nothing else compressed.
+    pub fn new(style: OutputStyle) -> Self {
+        let compression = match style {
+            OutputStyle::Parquet | OutputStyle::Avro => Compression::Snappy,
+            _ => Compression::None,
+        };
+        Self { style, compression, parquet: WriteOptions::default(), file_bytes: None }
+    }
+
+    /// The same for the name of a format, for files that are read by their path.
+    ///
+    /// # Errors
+    /// No such format, or one that is only read.
+    pub fn named(name: &str) -> Result<Self> {
+        let unknown = || Error::unsupported(format!("writing the format {}", name.to_uppercase()));
+        let format = format_named(name).ok_or_else(unknown)?;
+        format.style(&mut FormatOptions::guessing(None)).map(Self::new)
+    }
+
+    /// Sets the codec by its name, as the format calls it.
+    ///
+    /// # Errors
+    /// A codec that there is not.
+    pub fn compress(&mut self, codec: &str, level: Option<i64>) -> Result<()> {
+        // Avro's name for gzip's method.
+        let own = if self.style == OutputStyle::Avro && codec.eq_ignore_ascii_case("deflate") { "gzip" } else { codec };
+        self.compression = Compression::from_name(own, level)?;
+        Ok(())
     }
 
     /// What names of files end in: `.snappy.parquet`, `.csv.gz`.
@@ -75,14 +55,16 @@ impl OutputOptions {
     /// # Errors
     /// The codec is none of the format's.
     pub fn extension(&self) -> Result<String> {
-        let name = self.format.name();
-        Ok(match (self.format, self.compression) {
-            (FileFormat::Parquet, codec) => format!("{}.{name}", codec.extension()),
-            (_, Compression::None) => format!(".{name}"),
-            (_, Compression::Gzip(_)) => format!(".{name}.gz"),
-            (_, Compression::Zstd(_)) => format!(".{name}.zst"),
+        let (name, extension) = (self.style.name().to_uppercase(), self.style.extension());
+        Ok(match (&self.style, self.compression) {
+            (OutputStyle::Parquet, codec) => format!("{}.{extension}", codec.extension()),
+            // They are within the file.
+            (OutputStyle::Avro | OutputStyle::Arrow, _) => format!(".{extension}"),
+            (_, Compression::None) => format!(".{extension}"),
+            (_, Compression::Gzip(_)) => format!(".{extension}.gz"),
+            (_, Compression::Zstd(_)) => format!(".{extension}.zst"),
             (_, Compression::Snappy | Compression::Lz4) => {
-                let error = Error::unsupported(format!("Snappy or LZ4 for {}", name.to_uppercase()));
+                let error = Error::unsupported(format!("Snappy or LZ4 for {name}"));
                 return Err(error.with_hint("it takes none, gzip or zstd"));
             }
         })

@@ -15,13 +15,14 @@
 //!                                                └── group lineitem
 //! ```
 //!
-//! Cost: one hash over each join and grouping. A part that calls a volatile function is not shared.
+//! Cost: one hash over each join and grouping whose tables are all scanned more than once. A part that calls a volatile function is not shared.
 //! Runtime filters of the places above do not reach into a shared part: each would drop rows that
 //! another place wants.
 
 use crate::error::Result;
 use crate::exec::PlanRef;
 use crate::operator::{SharedNode, SharedPlan};
+use datafusion_common::TableReference;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::{Expr, LogicalPlan};
 use std::cell::{Cell, RefCell};
@@ -39,7 +40,8 @@ impl SharedPlans {
     /// Looks for equal parts.
     pub(super) fn find(logical: &LogicalPlan) -> Result<Self> {
         let mut places = HashMap::new();
-        count(logical, &mut places, &mut HashSet::new())?;
+        let repeated = repeated_tables(logical)?;
+        count(logical, &repeated, &mut places, &mut HashSet::new())?;
         let mut plans = HashMap::new();
         for (plan, places) in places {
             if places > 1 && !is_volatile(&plan)? {
@@ -80,13 +82,38 @@ fn is_work(plan: &LogicalPlan) -> bool {
     )
 }
 
+/// The tables that are scanned more than once: parts without a table that is not among them are worth
+/// hashing and comparing.
+fn repeated_tables(plan: &LogicalPlan) -> Result<HashSet<TableReference>> {
+    let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && !seen.insert(scan.table_name.clone())
+        {
+            repeated.insert(scan.table_name.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(repeated)
+}
+
+/// Whether every table below is one that is scanned more than once.
+fn may_repeat(plan: &LogicalPlan, repeated: &HashSet<TableReference>) -> datafusion_common::Result<bool> {
+    let found = plan.apply(|node| {
+        let once = matches!(node, LogicalPlan::TableScan(scan) if !repeated.contains(&scan.table_name));
+        Ok(if once { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found != TreeNodeRecursion::Stop)
+}
+
 /// Counts the places of every part; parts within a part seen before are not counted again.
 fn count(
     plan: &LogicalPlan,
+    repeated: &HashSet<TableReference>,
     places: &mut HashMap<LogicalPlan, usize>,
     subqueries: &mut HashSet<*const LogicalPlan>,
 ) -> datafusion_common::Result<()> {
-    if is_work(plan) {
+    if is_work(plan) && may_repeat(plan, repeated)? {
         if let Some(known) = places.get_mut(plan) {
             *known += 1;
             return Ok(());
@@ -94,7 +121,7 @@ fn count(
         places.insert(plan.clone(), 1);
     }
     for input in plan.inputs() {
-        count(input, places, subqueries)?;
+        count(input, repeated, places, subqueries)?;
     }
     plan.apply_expressions(|expr| {
         expr.apply(|part| {
@@ -102,7 +129,7 @@ fn count(
             if let Expr::ScalarSubquery(subquery) = part
                 && subqueries.insert(Arc::as_ptr(&subquery.subquery))
             {
-                count(&subquery.subquery, places, subqueries)?;
+                count(&subquery.subquery, repeated, places, subqueries)?;
             }
             Ok(TreeNodeRecursion::Continue)
         })

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format::FormatOptions;
 use crate::format::registry::{format_named, reader};
+use crate::output::OutputOptions;
 use crate::sql::CreateTable;
 use std::collections::BTreeMap;
 
@@ -31,15 +32,37 @@ pub(super) fn check(meta: &TableMeta) -> Result<()> {
     reader(&name, FormatOptions::new(&spec.options)).map(drop)
 }
 
-/// An error when a table's files are not of the format that can be written into tables.
-pub(super) fn check_writable(meta: &TableMeta) -> Result<()> {
-    match meta.provider.as_deref() {
-        None | Some("parquet") => Ok(()),
-        Some(other) => {
-            let error = Error::unsupported(format!("writing into a table of the format {}", other.to_uppercase()));
-            Err(error.with_hint("a table USING parquet can be written; COPY writes CSV and JSON files"))
-        }
+/// Options and properties that name a codec, as Spark and Hive call them; the first that is there counts.
+const CODECS: [&str; 5] = ["compression", "codec", "parquet.compression", "avro.output.codec", "orc.compress"];
+
+/// How a table's files are written: in its format, under the options by which they are read.
+///
+/// # Errors
+/// A format that is only read, or options under which nothing is written.
+pub(super) fn output_options(meta: &TableMeta, config: &Config) -> Result<OutputOptions> {
+    let spec = meta.file_spec();
+    let name = spec.format.as_deref().unwrap_or("parquet");
+    let Some(format) = format_named(name) else {
+        return Err(Error::unsupported(format!("writing into a table of the format {}", name.to_uppercase())));
+    };
+    let mut given = spec.options;
+    given.entry("timezone".to_owned()).or_insert_with(|| config.time_zone.clone());
+    let style = format.style(&mut FormatOptions::new(&given)).map_err(|error| {
+        let told = Error::new(error.kind(), format!("writing into a table: {}", error.message()));
+        error.hint().into_iter().fold(told, |told, hint| told.with_hint(hint))
+    });
+    let mut options = OutputOptions::new(style?);
+    let said = |key: &&str| {
+        let of = |pairs: &BTreeMap<String, String>| {
+            pairs.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|pair| pair.1.clone())
+        };
+        of(&meta.options).or_else(|| of(&meta.properties))
+    };
+    if let Some(codec) = CODECS.iter().find_map(said) {
+        options.compress(&codec, None)?;
     }
+    options.extension()?;
+    Ok(options)
 }
 
 impl Session {

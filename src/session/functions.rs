@@ -62,7 +62,7 @@ impl Session {
 
     pub(super) fn show_functions(&self, user: bool, system: bool, pattern: Option<&str>) -> Result<OutcomeKind> {
         let functions = self.functions();
-        let own = functions.macros.keys().cloned().filter(|_| user);
+        let own = functions.macros.keys().filter(|_| user).cloned();
         let mut names: Vec<String> = own.chain(functions.system_names().filter(|_| system)).collect();
         // Several patterns stand beside one another with | between.
         let fits = |name: &str| {

@@ -6,6 +6,7 @@
 
 use super::arrange::{check as check_layout, declare, of_table};
 use super::ddl::{check_columns, directory, partition_by};
+use super::formats::output_options;
 use super::target::Target;
 use super::write::{Destination, InsertMode, Write, refuse_content};
 use super::{Planned, Session};
@@ -14,9 +15,7 @@ use crate::config::{Config, PartitionOverwrite};
 use crate::error::{Error, Result};
 use crate::exec::PlanRef;
 use crate::expr::{Slots, compile};
-use crate::format::parquet::Compression;
 use crate::operator::ProjectNode;
-use crate::output::{FileFormat, OutputOptions};
 use crate::sql::{CreateTable, Insert, Parameters, PartitionSpec};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::{Column, DFSchema, ScalarValue};
@@ -49,7 +48,7 @@ impl Session {
     /// The same of a query that is planned.
     pub(super) fn insert_planned(&self, insert: &Insert, target: Target, planned: Planned, config: &Config) -> Result<Write> {
         let meta = &target.meta;
-        super::formats::check_writable(meta)?;
+        let options = output_options(meta, config)?;
         let inputs = planned.inputs()?;
         let fixed = fixed(insert);
         check_partition(insert, meta)?;
@@ -66,7 +65,6 @@ impl Session {
             _ if is_static || fixed.len() == partitions => InsertMode::Below(covered),
             _ => InsertMode::Written,
         };
-        let options = options(meta)?;
         let to = Destination::Table { target: Box::new(target), mode };
         Ok(Write { plan, schema, arrangement, options, to, warnings: planned.warnings, inputs, made_from: None })
     }
@@ -94,7 +92,7 @@ impl Session {
     ) -> Result<Option<Write>> {
         let Some(query) = &create.query else { return Err(Error::internal("a table of no query")) };
         let Some((database, table, mut meta)) = self.new_table(create, config)? else { return Ok(None) };
-        super::formats::check_writable(&meta)?;
+        let options = output_options(&meta, config)?;
         if !create.columns.is_empty() || create.like.is_some() {
             return Err(Error::sql("CREATE TABLE AS takes its columns from the query: leave the list out"));
         }
@@ -118,7 +116,6 @@ impl Session {
             meta.columns.iter().map(|column| place(column).map_or(Source::Missing, Source::Input)).collect();
         let (plan, schema) = assign(planned.physical, &sources, &meta, &table)?;
         let arrangement = of_table(&meta, None)?;
-        let options = options(&meta)?;
         let to = Destination::NewTable { database, table, meta: Box::new(meta) };
         Ok(Some(Write { plan, schema, arrangement, options, to, warnings: planned.warnings, inputs, made_from: None }))
     }
@@ -234,16 +231,6 @@ fn is_assignable(from: &DataType, to: &DataType) -> bool {
         _ if text(to) => !bytes(from),
         _ => (from.is_numeric() && to.is_numeric()) || (time(from) && time(to)) || (bytes(from) && bytes(to)),
     }
-}
-
-/// How a table's files are written: as its properties say.
-fn options(meta: &TableMeta) -> Result<OutputOptions> {
-    let mut options = OutputOptions::new(FileFormat::Parquet);
-    let codec = ["parquet.compression", "compression"].iter().find_map(|key| meta.properties.get(*key));
-    if let Some(codec) = codec {
-        options.compression = Compression::from_name(codec, None)?;
-    }
-    Ok(options)
 }
 
 /// A partition's value as its directory has it: `01` in a column of numbers is 1.

@@ -181,6 +181,14 @@ fn overwriting_some_partitions_survives_every_fault() {
 }
 
 #[test]
+fn tables_of_other_formats_survive_every_fault() {
+    let made = TABLE.replace("PARTITIONED", "USING csv OPTIONS (header true) PARTITIONED");
+    table_survives("SELECT 1", &made);
+    table_survives(&made, &format!("INSERT OVERWRITE t {NEW}"));
+    table_survives(&TABLE.replace("PARTITIONED", "STORED AS AVRO PARTITIONED"), &format!("INSERT INTO t {NEW}"));
+}
+
+#[test]
 fn buckets_survive_every_fault() {
     let clustered =
         "CREATE TABLE t CLUSTERED BY (n) SORTED BY (k) INTO 2 BUCKETS AS SELECT * FROM VALUES (1L, 'x'), (2L, 'y') AS v(n, k)";
@@ -253,12 +261,14 @@ fn names_of_files_are_those_of_spark() {
 fn many_partitions_stay_within_the_memory_limit() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("t").display().to_string();
+    // SKEP_LONG_TESTS=1: 15,000 partitions instead of some hundreds.
+    let key = if std::env::var_os("SKEP_LONG_TESTS").is_some() { "l_orderkey" } else { "l_suppkey * 7 + l_linenumber" };
     for (always_spill, limit) in [("false", "64MiB"), ("true", "1GiB")] {
         let engine = Engine::builder().threads(2);
         let engine = engine.set("skep.test.always_spill", always_spill).unwrap().set("skep.memory.limit", limit).unwrap();
         let engine = engine.build().unwrap();
         engine.register_path("lineitem", "testdata/tpch/lineitem.parquet").unwrap();
-        let rows = "SELECT l_suppkey * 7 + l_linenumber AS k, l_orderkey AS n, l_comment FROM lineitem";
+        let rows = format!("SELECT {key} AS k, l_orderkey AS n, l_comment FROM lineitem");
         run(&engine, &format!("COPY ({rows}) TO '{path}' (PARTITION BY (k), OVERWRITE)")).unwrap();
         let count = |sql: String| {
             let batch = engine.query(&sql).unwrap().next().unwrap().unwrap();

@@ -3,12 +3,13 @@
 use super::ddl::directory;
 use super::target::{Target, no_database, no_table};
 use super::{OutcomeKind, Session, matches_pattern};
-use crate::catalog::{ColumnMeta, DEFAULT_DATABASE, Found, Table, Warehouse, partitions, type_name};
+use crate::catalog::{ColumnMeta, DEFAULT_DATABASE, Found, Table, Warehouse, parse_type, partitions, type_name};
 use crate::config::Config;
 use crate::disk::absolute;
 use crate::error::{Error, Result};
 use crate::sql::{Ddl, Parameters, TableName, ast};
 use crate::stream::rows_stream;
+use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use std::fmt::Write;
 
@@ -215,8 +216,9 @@ impl Session {
             rows.push(pair("max", &text(statistics.and_then(|column| column.max.clone()))));
             rows.push(pair("num_nulls", &number(statistics.map(|column| column.nulls))));
             rows.push(pair("distinct_count", &number(statistics.map(|column| column.distinct))));
-            rows.push(pair("avg_col_len", &number(statistics.and_then(|column| column.width))));
-            rows.push(pair("max_col_len", &number(statistics.and_then(|column| column.width_max))));
+            let fixed = statistics.and(fixed_width(&column.type_name));
+            rows.push(pair("avg_col_len", &number(statistics.and_then(|column| column.width).or(fixed))));
+            rows.push(pair("max_col_len", &number(statistics.and_then(|column| column.width_max).or(fixed))));
             rows.push(pair("histogram", "NULL"));
         }
         self.rows(&["info_name", "info_value"], rows)
@@ -258,6 +260,18 @@ fn table_columns(table: &dyn Table) -> Result<Vec<ColumnMeta>> {
 
 fn column(name: &str, type_name: String) -> ColumnMeta {
     ColumnMeta { name: name.to_owned(), type_name, comment: None }
+}
+
+/// Bytes of values that all have the same, as Spark counts them.
+fn fixed_width(type_name: &str) -> Option<u64> {
+    Some(match parse_type(type_name).ok()? {
+        DataType::Boolean | DataType::Int8 => 1,
+        DataType::Int16 => 2,
+        DataType::Int32 | DataType::Float32 | DataType::Date32 => 4,
+        DataType::Int64 | DataType::Float64 | DataType::Timestamp(..) => 8,
+        DataType::Decimal128(digits, _) => 8 * (1 + u64::from(digits > 18)),
+        _ => return None,
+    })
 }
 
 fn pair(name: &str, value: &str) -> Row {

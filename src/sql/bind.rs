@@ -1,6 +1,7 @@
 //! A query to its logical plan: rewrite a copy of the tree, let `datafusion-sql` bind it, name the
 //! output.
 
+use super::narrow::Named;
 use super::provider::{FunctionRegistry, Provider};
 use super::source::Source;
 use super::walk::walk;
@@ -102,7 +103,19 @@ fn bind_at(
     // Tables first, so that what is wrong with one is said with the place of its name.
     open_tables(&rewritten, &provider)?;
     let statement = Statement::Query(Box::new(rewritten.clone()));
-    let plan = SqlToRel::new(&provider).sql_statement_to_plan(statement);
+    let (plan, provider) = match Named::of(&rewritten) {
+        None => (SqlToRel::new(&provider).sql_statement_to_plan(statement), provider),
+        Some(named) => {
+            let narrow = provider.narrowed(named);
+            match SqlToRel::new(&narrow).sql_statement_to_plan(statement.clone()) {
+                Ok(plan) => (Ok(plan), narrow),
+                Err(_) => {
+                    let whole = narrow.whole();
+                    (SqlToRel::new(&whole).sql_statement_to_plan(statement), whole)
+                }
+            }
+        }
+    };
     let plan = plan.map_err(|error| problem::explain(error, query))?;
     let names = output_names(&plain, &rewritten, &plan, &provider, &source);
     let mut found = hints::collect(query);

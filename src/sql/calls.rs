@@ -7,9 +7,13 @@ use sqlparser::ast::*;
 /// What a call turns out to be.
 pub(super) enum Meaning {
     /// Another expression, whose parts are rewritten already.
-    Expr(Expr),
+    Expr(Box<Expr>),
     /// A constant of the session.
     Constant(ScalarValue),
+}
+
+fn expression(expr: Expr) -> Meaning {
+    Meaning::Expr(Box::new(expr))
 }
 
 /// Types that may be called as casts.
@@ -49,7 +53,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 /// The meaning of an expression of a form that the binder does not have. None: it stays.
 pub(super) fn meaning(expr: &mut Expr, config: &Config) -> Option<Meaning> {
     let take = |expr: &mut Box<Expr>| std::mem::replace(expr.as_mut(), Expr::value(Value::Null));
-    Some(Meaning::Expr(match expr {
+    Some(expression(match expr {
         Expr::Ceil { expr, field: CeilFloorKind::Scale(scale) } => scaled("ceil_to", take(expr), scale),
         Expr::Floor { expr, field: CeilFloorKind::Scale(scale) } => scaled("floor_to", take(expr), scale),
         Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => call("bit_not", vec![take(expr)]),
@@ -88,8 +92,8 @@ fn function_meaning(function: &mut Function, config: &Config) -> Option<Meaning>
             return None;
         }
         return match name.as_str() {
-            "current_time" | "localtime" => Some(Meaning::Expr(call("time_of", vec![call("now", vec![])]))),
-            "localtimestamp" => Some(Meaning::Expr(local_now())),
+            "current_time" | "localtime" => Some(expression(call("time_of", vec![call("now", vec![])]))),
+            "localtimestamp" => Some(expression(local_now())),
             name => of_session(name, config),
         };
     };
@@ -108,10 +112,10 @@ fn function_meaning(function: &mut Function, config: &Config) -> Option<Meaning>
     };
     match (name.as_str(), list.args.len()) {
         (_, 0) if OF_SESSION.contains(&name.as_str()) => of_session(&name, config),
-        ("current_time" | "localtime", 0) => Some(Meaning::Expr(call("time_of", vec![call("now", vec![])]))),
-        ("curdate", 0) => Some(Meaning::Expr(call("current_date", vec![]))),
-        ("localtimestamp", 0) => Some(Meaning::Expr(local_now())),
-        ("unix_timestamp", 0) => Some(Meaning::Expr(call("unix_timestamp", vec![call("now", vec![])]))),
+        ("current_time" | "localtime", 0) => Some(expression(call("time_of", vec![call("now", vec![])]))),
+        ("curdate", 0) => Some(expression(call("current_date", vec![]))),
+        ("localtimestamp", 0) => Some(expression(local_now())),
+        ("unix_timestamp", 0) => Some(expression(call("unix_timestamp", vec![call("now", vec![])]))),
         ("when", 2..) => {
             let mut arguments = plain(&mut list.args)?;
             let else_result = if arguments.len() % 2 == 1 { arguments.pop().map(Box::new) } else { None };
@@ -122,21 +126,21 @@ fn function_meaning(function: &mut Function, config: &Config) -> Option<Meaning>
             }
             let empty = || helpers::attached_token::AttachedToken::empty();
             let (case_token, end_token) = (empty(), empty());
-            Some(Meaning::Expr(Expr::Case { case_token, end_token, operand: None, conditions, else_result }))
+            Some(expression(Expr::Case { case_token, end_token, operand: None, conditions, else_result }))
         }
-        ("struct", _) => plain(&mut list.args).map(|arguments| Meaning::Expr(structure(arguments))),
+        ("struct", _) => plain(&mut list.args).map(|arguments| expression(structure(arguments))),
         ("dateadd" | "date_add" | "timestampadd" | "datediff" | "date_diff" | "timestampdiff", 3) => {
             let mut arguments = plain(&mut list.args)?;
             if let Expr::Identifier(unit) = &arguments[0] {
                 arguments[0] = Expr::value(Value::SingleQuotedString(unit.value.clone()));
             }
             let name = if name.ends_with("add") { "timestampadd" } else { "timestampdiff" };
-            Some(Meaning::Expr(call(name, arguments)))
+            Some(expression(call(name, arguments)))
         }
         (name, 1) => {
             let (_, data_type) = CASTS.iter().find(|(known, _)| *known == name)?;
             let mut arguments = plain(&mut list.args)?;
-            Some(Meaning::Expr(cast(arguments.remove(0), data_type.clone())))
+            Some(expression(cast(arguments.remove(0), data_type.clone())))
         }
         _ => None,
     }
@@ -206,13 +210,10 @@ impl Lambdas {
     pub(super) fn enter(&mut self, expr: &mut Expr) {
         match expr {
             Expr::Lambda(lambda) => self.0.push(lambda.params.iter().map(|parameter| parameter.name.value.clone()).collect()),
-            Expr::CompoundIdentifier(parts) if parts.len() > 1 => {
-                if self.0.iter().flatten().any(|name| *name == parts[0].value) {
-                    let mut parts = std::mem::take(parts).into_iter().map(Expr::Identifier);
-                    let root = parts.next().unwrap_or_else(|| Expr::value(Value::Null));
-                    *expr =
-                        Expr::CompoundFieldAccess { root: Box::new(root), access_chain: parts.map(AccessExpr::Dot).collect() };
-                }
+            Expr::CompoundIdentifier(parts) if parts.len() > 1 && self.0.iter().flatten().any(|name| *name == parts[0].value) => {
+                let mut parts = std::mem::take(parts).into_iter().map(Expr::Identifier);
+                let root = parts.next().unwrap_or_else(|| Expr::value(Value::Null));
+                *expr = Expr::CompoundFieldAccess { root: Box::new(root), access_chain: parts.map(AccessExpr::Dot).collect() };
             }
             _ => {}
         }

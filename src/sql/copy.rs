@@ -3,7 +3,8 @@
 //! ```text
 //!   COPY (query) | table TO 'path' [(FORMAT parquet, COMPRESSION zstd, PARTITION BY (a, b),
 //!                                    CLUSTER BY (c) INTO 8 BUCKETS, SORT BY (d DESC), ...)]
-//!   INSERT OVERWRITE [LOCAL] DIRECTORY ['path'] [USING f | STORED AS f] [OPTIONS (key 'value', ...)] query
+//!   INSERT OVERWRITE [LOCAL] DIRECTORY ['path'] [ROW FORMAT DELIMITED ...] [USING f | STORED AS f]
+//!                                      [OPTIONS (key 'value', ...)] query
 //! ```
 //!
 //! Read here from the tokens, as the borrowed parser knows other options.
@@ -13,11 +14,16 @@ use super::ddl::ParseQuery;
 use super::source::At;
 use crate::config;
 use crate::error::{Error, Result};
+use crate::format::FormatOptions;
 use crate::format::parquet::Compression;
+use crate::format::registry::{format_named, format_of_name};
+use crate::format::style::{DelimitedStyle, OutputStyle};
 use crate::layout::bucket::{BucketDeclaration, BucketHash};
-use crate::output::{FileFormat, OutputOptions};
+use crate::output::OutputOptions;
 use sqlparser::ast::Query;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A statement that writes files, as it is written.
 #[derive(Debug, Clone)]
@@ -30,6 +36,8 @@ pub struct CopyStatement {
     partition_by: Vec<(String, Span)>,
     buckets: Option<BucketDeclaration>,
     sort_by: Vec<(String, bool)>,
+    /// What `ROW FORMAT DELIMITED` says.
+    row_format: Option<BTreeMap<String, String>>,
     /// `INSERT OVERWRITE DIRECTORY`: replaces, always writes a directory, has Spark's defaults.
     directory: bool,
     span: Span,
@@ -115,6 +123,7 @@ impl Cursor<'_> {
             partition_by: Vec::new(),
             buckets: None,
             sort_by: Vec::new(),
+            row_format: None,
             directory: false,
             span,
         };
@@ -188,6 +197,7 @@ impl Cursor<'_> {
         } else {
             None
         };
+        let row_format = self.directory_rows()?;
         let mut format = None;
         if self.word("using") || (self.word("stored") && self.word("as")) {
             let place = self.span();
@@ -218,14 +228,13 @@ impl Cursor<'_> {
                 return Err(self.expected(", or )"));
             }
         }
-        if self.peek_word("row") {
-            return Err(Error::unsupported("ROW FORMAT in INSERT OVERWRITE DIRECTORY").at_span(self.span()));
-        }
         let Some(path) = path else { return Err(Error::sql("INSERT OVERWRITE DIRECTORY needs a path").at_span(span)) };
-        let Some((format, place)) = format else {
-            let error = Error::unsupported("INSERT OVERWRITE DIRECTORY as Hive's delimited text").at_span(span);
-            return Err(error.with_hint("write USING parquet, csv or json"));
-        };
+        // Hive's default.
+        let (format, place) = format.unwrap_or_else(|| ("textfile".to_owned(), span));
+        if row_format.is_some() && format != "textfile" {
+            let error = Error::unsupported(format!("ROW FORMAT for files of the format {}", format.to_uppercase()));
+            return Err(error.at_span(place));
+        }
         self.skip_blanks();
         let query = query(&self.tokens[self.at..])?;
         Ok(CopyStatement {
@@ -236,6 +245,7 @@ impl Cursor<'_> {
             partition_by: Vec::new(),
             buckets: None,
             sort_by: Vec::new(),
+            row_format,
             directory: true,
             span,
         })
@@ -243,8 +253,20 @@ impl Cursor<'_> {
 }
 
 /// Endings of paths that name one file.
-const FILE_ENDINGS: [&str; 9] =
-    [".parquet", ".csv", ".json", ".ndjson", ".jsonl", ".csv.gz", ".json.gz", ".csv.zst", ".json.zst"];
+const FILE_ENDINGS: [&str; 12] = [
+    ".parquet",
+    ".csv",
+    ".json",
+    ".ndjson",
+    ".jsonl",
+    ".csv.gz",
+    ".json.gz",
+    ".csv.zst",
+    ".json.zst",
+    ".avro",
+    ".arrow",
+    ".feather",
+];
 
 impl CopyStatement {
     /// What the words mean.
@@ -254,21 +276,25 @@ impl CopyStatement {
     pub(super) fn target(&self) -> Result<CopyTarget> {
         let lower = self.path.to_lowercase();
         let ending = FILE_ENDINGS.iter().find(|ending| lower.ends_with(*ending));
-        let format = match &self.format {
-            Some((name, span)) => FileFormat::from_name(name)
-                .ok_or_else(|| Error::unsupported(format!("writing the format {}", name.to_uppercase())).at_span(*span))?,
-            None => match ending {
-                Some(ending) if ending.starts_with(".csv") => FileFormat::Csv,
-                Some(ending) if *ending != ".parquet" => FileFormat::Json,
-                _ => FileFormat::Parquet,
-            },
+        let options = match (&self.format, &self.row_format) {
+            (Some((_, span)), Some(row_format)) => {
+                let style = format_named("textfile").map(|format| format.style(&mut FormatOptions::new(row_format)));
+                OutputOptions::new(
+                    style.unwrap_or_else(|| Err(Error::internal("no textfile"))).map_err(|error| error.at_span(*span))?,
+                )
+            }
+            (Some((name, span)), None) => OutputOptions::named(name).map_err(|error| error.at_span(*span))?,
+            (None, _) => {
+                let format = ending.and_then(|_| format_of_name(Path::new(&lower)));
+                OutputOptions::named(format.and_then(|format| format.names().first().copied()).unwrap_or("parquet"))?
+            }
         };
         if self.path.is_empty() || self.path.contains('\0') {
             return Err(Error::sql(format!("'{}' is not a path", self.path.escape_default())).at_span(self.span));
         }
         let mut target = CopyTarget {
             path: self.path.strip_prefix("file://").unwrap_or(&self.path).to_owned(),
-            options: OutputOptions::new(format),
+            options,
             partition_by: self.partition_by.iter().map(|(name, _)| name.clone()).collect(),
             buckets: self.buckets.clone(),
             sort_by: self.sort_by.clone(),
@@ -276,8 +302,10 @@ impl CopyStatement {
             overwrite: self.directory,
             single: ending.is_some() && self.partition_by.is_empty() && self.buckets.is_none() && !self.directory,
         };
-        if self.directory {
-            target.options.header = false;
+        if let OutputStyle::Delimited(style) = &mut target.options.style
+            && self.directory
+        {
+            style.header = false;
         }
         match ending {
             Some(ending) if ending.ends_with(".gz") => target.options.compression = Compression::Gzip(None),
@@ -294,14 +322,14 @@ impl CopyStatement {
             applied.map_err(|error| error.at_span(option.span))?;
         }
         if let Some(codec) = codec {
-            target.options.compression = Compression::from_name(&codec, level).map_err(|error| error.at_span(self.span))?;
+            target.options.compress(&codec, level).map_err(|error| error.at_span(self.span))?;
         } else if level.is_some() {
             return Err(Error::config("COMPRESSION_LEVEL needs COMPRESSION").at_span(self.span));
         }
         if target.single && target.options.file_bytes.is_some() {
             return Err(Error::config("FILE_SIZE_BYTES splits a directory's files: the path names one file").at_span(self.span));
         }
-        if self.buckets.is_some() && format != FileFormat::Parquet {
+        if self.buckets.is_some() && target.options.style != OutputStyle::Parquet {
             return Err(Error::unsupported("CLUSTER BY in a format other than PARQUET").at_span(self.span));
         }
         target.options.extension().map_err(|error| error.at_span(self.span))?;
@@ -312,47 +340,36 @@ impl CopyStatement {
 impl CopyOption {
     fn apply(&self, target: &mut CopyTarget) -> Result<()> {
         let options = &mut target.options;
-        let only = |format: FileFormat, wanted: FileFormat| {
-            let name = self.name.to_uppercase();
-            let refused = || Error::config(format!("{name} is an option of {}", wanted.name().to_uppercase()));
-            if format == wanted { Ok(()) } else { Err(refused()) }
-        };
-        let format = options.format;
+        let is_parquet = options.style == OutputStyle::Parquet;
+        let parquet = || if is_parquet { Ok(()) } else { Err(self.is_of("PARQUET")) };
         match self.name.as_str() {
             "row_group_size" | "row_group_rows" => {
-                only(format, FileFormat::Parquet)?;
+                parquet()?;
                 options.parquet.row_group_rows = usize::try_from(self.number(1)?).unwrap_or(usize::MAX);
             }
             "row_group_size_bytes" => {
-                only(format, FileFormat::Parquet)?;
+                parquet()?;
                 options.parquet.row_group_bytes = usize::try_from(config::bytes(&self.text()?)?.max(1)).unwrap_or(usize::MAX);
             }
             "dictionary" => {
-                only(format, FileFormat::Parquet)?;
+                parquet()?;
                 options.parquet.dictionary = self.boolean()?;
             }
             "statistics" => {
-                only(format, FileFormat::Parquet)?;
+                parquet()?;
                 options.parquet.statistics = self.boolean()?;
             }
             "file_size_bytes" | "file_size" => options.file_bytes = Some(config::bytes(&self.text()?)?.max(1)),
-            "header" => {
-                only(format, FileFormat::Csv)?;
-                options.header = self.boolean()?;
-            }
+            "header" => self.csv(options)?.header = self.boolean()?,
             "delimiter" | "delim" | "sep" => {
-                only(format, FileFormat::Csv)?;
                 let text = self.text()?;
                 let mut chars = text.chars();
                 match (chars.next(), chars.next()) {
-                    (Some(c), None) if !['"', '\n', '\r'].contains(&c) => options.delimiter = c,
+                    (Some(c), None) if !['"', '\n', '\r'].contains(&c) => self.csv(options)?.delimiter = c,
                     _ => return Err(Error::config(format!("'{text}' is not a delimiter: it takes one character"))),
                 }
             }
-            "null" | "nullstr" | "nullvalue" => {
-                only(format, FileFormat::Csv)?;
-                options.null = self.text()?;
-            }
+            "null" | "nullstr" | "nullvalue" => self.csv(options)?.null = self.text()?,
             "bucketing_version" => {
                 target.bucket_hash = match self.text()?.as_str() {
                     "1" => BucketHash::Hive1,
@@ -364,6 +381,17 @@ impl CopyOption {
             name => return Err(Error::unsupported(format!("the option {}", name.to_uppercase()))),
         }
         Ok(())
+    }
+
+    fn csv<'a>(&self, options: &'a mut OutputOptions) -> Result<&'a mut DelimitedStyle> {
+        match &mut options.style {
+            OutputStyle::Delimited(style) if style.name == "csv" => Ok(style),
+            _ => Err(self.is_of("CSV")),
+        }
+    }
+
+    fn is_of(&self, format: &str) -> Error {
+        Error::config(format!("{} is an option of {format}", self.name.to_uppercase()))
     }
 
     fn text(&self) -> Result<String> {

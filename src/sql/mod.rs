@@ -31,6 +31,7 @@ mod limits;
 mod literal;
 mod macros;
 mod names;
+mod narrow;
 mod parse;
 mod prepared;
 mod problem;

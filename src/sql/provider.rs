@@ -3,6 +3,7 @@
 use super::bind::{Parameters, bind_view};
 use super::casts::CastNames;
 use super::literal::{Literal, LiteralPlanner};
+use super::narrow::{Named, NarrowTables};
 use crate::catalog::{Catalog, FileSpec, Found, Table, TableHandle, WorkTable};
 use crate::config::Config;
 use crate::error::Error;
@@ -66,6 +67,22 @@ impl FunctionRegistry {
     }
 }
 
+/// Functions by their names in lower case.
+type ByName<'a, T> = HashMap<Cow<'a, str>, &'a T, foldhash::fast::FixedState>;
+
+/// A table of functions, of which the first of a name wins.
+fn by_name<'a, T>(functions: &'a [T], names: impl Fn(&'a T) -> (&'a str, &'a [String])) -> ByName<'a, T> {
+    let mut found = ByName::with_capacity_and_hasher(functions.len() * 2, Default::default());
+    for function in functions {
+        let (name, aliases) = names(function);
+        for name in std::iter::once(name).chain(aliases.iter().map(String::as_str)) {
+            let upper = name.bytes().any(|byte| !byte.is_ascii() || byte.is_ascii_uppercase());
+            found.entry(if upper { Cow::Owned(name.to_lowercase()) } else { Cow::Borrowed(name) }).or_insert(function);
+        }
+    }
+    found
+}
+
 /// A table of the catalog or of files, for one statement.
 pub(super) struct Provider<'a> {
     pub(super) catalog: &'a Catalog,
@@ -74,10 +91,10 @@ pub(super) struct Provider<'a> {
     pub(super) depth: usize,
     options: ConfigOptions,
     planners: Vec<Arc<dyn ExprPlanner>>,
-    relations: [Arc<dyn RelationPlanner>; 1],
+    relations: Vec<Arc<dyn RelationPlanner>>,
     types: Arc<SparkTypes>,
-    scalar: HashMap<String, Arc<ScalarUDF>>,
-    aggregate: HashMap<String, Arc<AggregateUDF>>,
+    scalar: ByName<'a, Arc<ScalarUDF>>,
+    aggregate: ByName<'a, Arc<AggregateUDF>>,
     tables: Mutex<HashMap<(Option<String>, String), Found>>,
     /// Hints in the views that the statement uses.
     pub(super) hinted: Mutex<super::hints::Found>,
@@ -95,18 +112,8 @@ impl<'a> Provider<'a> {
         options.execution.time_zone = Some(config.time_zone.clone());
         let planners = functions.planners.clone();
         // The first of a name wins: the registry lists ours before borrowed ones.
-        let mut scalar = HashMap::new();
-        for function in &functions.scalar {
-            for name in std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)) {
-                scalar.entry(name.to_lowercase()).or_insert_with(|| function.clone());
-            }
-        }
-        let mut aggregate = HashMap::new();
-        for function in &functions.aggregate {
-            for name in std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str)) {
-                aggregate.entry(name.to_lowercase()).or_insert_with(|| function.clone());
-            }
-        }
+        let scalar = by_name(&functions.scalar, |function| (function.name(), function.aliases()));
+        let aggregate = by_name(&functions.aggregate, |function| (function.name(), function.aliases()));
         let types = Arc::new(SparkTypes { time_zone: config.time_zone.as_str().into() });
         Self {
             catalog,
@@ -115,7 +122,7 @@ impl<'a> Provider<'a> {
             depth,
             options,
             planners,
-            relations: [Arc::new(super::relation::TableFunctions)],
+            relations: vec![Arc::new(super::relation::TableFunctions)],
             types,
             scalar,
             aggregate,
@@ -128,6 +135,19 @@ impl<'a> Provider<'a> {
     pub(super) fn with_literals(mut self, literals: Vec<Literal>) -> Self {
         self.planners.push(Arc::new(LiteralPlanner(literals)));
         self.planners.push(Arc::new(CastNames));
+        self
+    }
+
+    /// Binds tables with the columns of these names only.
+    pub(super) fn narrowed(mut self, named: Named) -> Self {
+        self.relations.push(Arc::new(NarrowTables(named)));
+        self
+    }
+
+    /// Binds tables with all their columns again.
+    pub(super) fn whole(mut self) -> Self {
+        self.relations.truncate(1);
+        *self.hinted.lock() = super::hints::Found::default();
         self
     }
 
@@ -212,7 +232,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.aggregate.get(name).cloned()
+        self.aggregate.get(name).map(|function| Arc::clone(function))
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
@@ -229,7 +249,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        self.scalar.keys().cloned().collect()
+        self.scalar.keys().map(|name| name.to_string()).collect()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
@@ -237,7 +257,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        self.aggregate.keys().cloned().collect()
+        self.aggregate.keys().map(|name| name.to_string()).collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {

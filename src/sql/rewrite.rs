@@ -215,14 +215,14 @@ impl Rewriter<'_> {
         match calls::meaning(expr, self.config) {
             Some(calls::Meaning::Expr(mut meant)) => {
                 // Numbers that the form brought along.
-                if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = &mut meant {
+                if let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = meant.as_mut() {
                     for argument in &mut list.args {
                         if let FunctionArg::Unnamed(FunctionArgExpr::Expr(argument @ Expr::Value(_))) = argument {
                             self.expr(argument)?;
                         }
                     }
                 }
-                *expr = meant;
+                *expr = *meant;
                 return Ok(());
             }
             Some(calls::Meaning::Constant(value)) => {

@@ -4,6 +4,7 @@ use super::*;
 use crate::catalog::{Catalog, FileSpec, MemoryTable, Table, View};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Position, Result};
+use crate::format::style::OutputStyle;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_expr::{ColumnarValue, LogicalPlan, ScalarUDF, Signature, SimpleScalarUDF, Volatility};
@@ -362,7 +363,15 @@ fn statements_find_their_way() {
     let Request::Copy { target, .. } = routed("COPY (SELECT (1) AS a) TO 'x.csv.gz' (DELIMITER ';', HEADER false)") else {
         panic!()
     };
-    assert!(target.single && !target.overwrite && !target.options.header && target.options.delimiter == ';');
+    let OutputStyle::Delimited(style) = &target.options.style else { panic!() };
+    assert!(target.single && !target.overwrite && !style.header && style.delimiter == ';');
+    let Request::Copy { target, .. } = routed(
+        "INSERT OVERWRITE DIRECTORY '/d' ROW FORMAT DELIMITED FIELDS TERMINATED BY '|' NULL DEFINED AS 'nil' SELECT 1 AS a",
+    ) else {
+        panic!()
+    };
+    let OutputStyle::Delimited(style) = &target.options.style else { panic!() };
+    assert!(style.hive && !style.header && style.delimiter == '|' && style.null == "nil" && target.overwrite);
     let Request::Copy { target, .. } = routed("INSERT OVERWRITE LOCAL DIRECTORY '/d' STORED AS PARQUET SELECT 1 AS a") else {
         panic!()
     };

@@ -85,7 +85,10 @@ impl TypeParser<'_> {
             "bigint" | "long" => DataType::Int64,
             "float" | "real" => DataType::Float32,
             "double" => DataType::Float64,
-            "string" => DataType::Utf8View,
+            "string" => {
+                self.collation()?;
+                DataType::Utf8View
+            }
             "binary" => DataType::BinaryView,
             "date" => DataType::Date32,
             "timestamp" | "timestamp_ltz" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -127,6 +130,20 @@ impl TypeParser<'_> {
             }
             _ => return Err(self.wrong()),
         })
+    }
+
+    /// `COLLATE UTF8_BINARY`, which Spark's SHOW CREATE TABLE says of strings, and which all here are.
+    fn collation(&mut self) -> Result<()> {
+        let rest = self.rest.trim_start();
+        match rest.split_at_checked("collate ".len()) {
+            Some((word, rest)) if word.eq_ignore_ascii_case("collate ") => self.rest = rest,
+            _ => return Ok(()),
+        }
+        let name = self.word()?;
+        if name.eq_ignore_ascii_case("utf8_binary") {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!("the collation {}", name.to_uppercase())).with_hint("UTF8_BINARY is the one there is"))
     }
 
     fn decimal(&mut self) -> Result<DataType> {
@@ -207,6 +224,8 @@ mod tests {
             "struct<a b:int,c:decimal(10,0)>"
         );
         assert_eq!(parse_type("LONG").unwrap(), DataType::Int64);
+        assert_eq!(parse_type("array<STRING  collate Utf8_Binary>").unwrap(), parse_type("array<string>").unwrap());
+        assert!(parse_type("string collate unicode_ci").unwrap_err().message().contains("UNICODE_CI"));
     }
 
     #[test]

@@ -208,7 +208,7 @@ fn join<'a>(call: &Call, a: &[Value<'a>]) -> Result<Value<'a>> {
     let texts = a[0].items().iter().filter_map(|value| match (value.is_null(), a.get(2)) {
         (true, None) => None,
         (true, Some(instead)) => Some(instead.text().to_owned()),
-        (false, _) => Some(show::text(value, &item, &call.zone)),
+        (false, _) => Some(show::text(value, &item)),
     });
     Ok(Value::string(texts.collect::<Vec<_>>().join(a[1].text())))
 }

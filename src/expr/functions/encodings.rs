@@ -89,7 +89,7 @@ fn encode_bits(bytes: &[u8], alphabet: &[u8], bits: u32, group: usize) -> String
     if count > 0 {
         out.push(char::from(alphabet[(held << (bits - count)) as usize & (alphabet.len() - 1)]));
     }
-    while out.len() % group != 0 {
+    while !out.len().is_multiple_of(group) {
         out.push('=');
     }
     out
@@ -138,7 +138,7 @@ fn strict_base64<'a>(text: &str) -> Result<Value<'a>> {
     let plain: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let padding = plain.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &plain[..plain.len() - padding];
-    let padded = padding == 0 || (padding <= 2 && plain.len() % 4 == 0);
+    let padded = padding == 0 || (padding <= 2 && plain.len().is_multiple_of(4));
     if !padded || body.len() % 4 == 1 || body.iter().any(|byte| !BASE64.contains(byte)) {
         return Err(wrong());
     }
@@ -153,7 +153,7 @@ fn base32<'a>(text: &str) -> Result<Value<'a>> {
         .map(|byte| BASE32.iter().position(|known| *known == byte.to_ascii_uppercase()).map(|at| at as u32))
         .collect();
     let digits = digits.ok_or_else(wrong)?;
-    if matches!(digits.len() % 8, 1 | 3 | 6) || (text.len() != body.len() && text.len() % 8 != 0) {
+    if matches!(digits.len() % 8, 1 | 3 | 6) || (text.len() != body.len() && !text.len().is_multiple_of(8)) {
         return Err(wrong());
     }
     Ok(bytes(decode_bits(digits.into_iter(), 5)))
@@ -183,7 +183,7 @@ fn charset(set: &str) -> Error {
 fn decode(bytes: &[u8], set: &str) -> Result<String> {
     let broken = || Error::value(format!("the bytes are not {set}"));
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        if bytes.len() % 2 != 0 {
+        if !bytes.len().is_multiple_of(2) {
             return Err(broken());
         }
         String::from_utf16(&bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect::<Vec<_>>()).map_err(|_| broken())
@@ -200,7 +200,7 @@ fn decode(bytes: &[u8], set: &str) -> Result<String> {
             [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
             rest => wide(rest, u16::from_be_bytes),
         },
-        "UTF-32" if bytes.len() % 4 == 0 => {
+        "UTF-32" if bytes.len().is_multiple_of(4) => {
             let units = bytes.chunks_exact(4).map(|unit| u32::from_be_bytes([unit[0], unit[1], unit[2], unit[3]]));
             units.map(|unit| char::from_u32(unit).ok_or_else(broken)).collect()
         }
@@ -316,7 +316,8 @@ pub(super) fn decode_types(types: &[DataType]) -> Option<Vec<DataType>> {
             if is_text(set) || *set == DataType::Null { DataType::Utf8View } else { return None },
         ]),
         [_, _, _, ..] => {
-            let is_result = |at: usize| at > 0 && (at % 2 == 0 || at == types.len() - 1 && types.len() % 2 == 0);
+            let is_result =
+                |at: usize| at > 0 && (at.is_multiple_of(2) || at == types.len() - 1 && types.len().is_multiple_of(2));
             let of = |wanted: bool| {
                 let those = types.iter().enumerate().filter(|(at, _)| is_result(*at) == wanted).map(|(_, t)| t);
                 those.into_iter().try_fold(DataType::Null, |all, t| common_type(&all, t))

@@ -25,11 +25,11 @@ pub(super) static ROWS: &[Row] = &[
     }),
     partial("to_json", ".K?", Gives::Text, |call, a| {
         let mut out = String::new();
-        write(&a[0], &call.types[0], &Options::of(a.get(1), &call.zone), &mut out)?;
+        write(&a[0], &call.types[0], &Options::of(a.get(1)), &mut out)?;
         Ok(Value::string(out))
     }),
     partial("from_json", "SSK?", FROM, |call, a| {
-        let options = Options::of(a.get(2), &call.zone);
+        let options = Options::of(a.get(2));
         let read = Json::parse(a[0].text()).and_then(|json| match (&call.result, json) {
             (DataType::List(_), json @ Json::Object(_)) => typed(&Json::Array(vec![json]), &call.result, &options),
             (DataType::Struct(_), Json::Array(items)) => items.first().and_then(|first| typed(first, &call.result, &options)),
@@ -75,17 +75,16 @@ fn ddl(data_type: &DataType) -> String {
 }
 
 /// What the options of the functions here say.
-struct Options<'z> {
+struct Options {
     dates: Option<String>,
     times: Option<String>,
     keeps_null: bool,
     fails: bool,
-    zone: &'z str,
 }
 
-impl<'z> Options<'z> {
-    fn of(given: Option<&Value>, zone: &'z str) -> Self {
-        let mut options = Self { dates: None, times: None, keeps_null: false, fails: false, zone };
+impl Options {
+    fn of(given: Option<&Value>) -> Self {
+        let mut options = Self { dates: None, times: None, keeps_null: false, fails: false };
         for (name, value) in given.into_iter().flat_map(|map| map.entries()) {
             match name.text().to_lowercase().as_str() {
                 "dateformat" => options.dates = Some(value.text().to_owned()),
@@ -177,7 +176,7 @@ fn write(value: &Value, data_type: &DataType, options: &Options, out: &mut Strin
     use DataType as T;
     match (value, data_type) {
         (Value::Null, _) => out.push_str("null"),
-        (Value::Bool(_) | Value::Decimal(..), _) => out.push_str(&show::text(value, data_type, options.zone)),
+        (Value::Bool(_) | Value::Decimal(..), _) => out.push_str(&show::text(value, data_type)),
         (Value::Int(days), T::Date32) => out.push_str(&quoted(&match &options.dates {
             Some(pattern) => patterns::written(days * 86_400_000_000, "UTC", pattern)?,
             None => parse::date_text(*days as i32),
@@ -192,7 +191,7 @@ fn write(value: &Value, data_type: &DataType, options: &Options, out: &mut Strin
             out.push_str(&quoted(&patterns::written(local, name, pattern)?));
         }
         (Value::Int(value), T::Int8 | T::Int16 | T::Int32 | T::Int64) => out.push_str(&value.to_string()),
-        (Value::Double(number), _) if number.is_finite() => out.push_str(&show::text(value, data_type, options.zone)),
+        (Value::Double(number), _) if number.is_finite() => out.push_str(&show::text(value, data_type)),
         (Value::Bytes(bytes), _) => out.push_str(&quoted(&encodings::to_base64(bytes))),
         (Value::List(items), T::List(item)) => {
             out.push('[');
@@ -211,7 +210,7 @@ fn write(value: &Value, data_type: &DataType, options: &Options, out: &mut Strin
                 if at > 0 {
                     out.push(',');
                 }
-                out.push_str(&quoted(&show::text(name, &key, options.zone)));
+                out.push_str(&quoted(&show::text(name, &key)));
                 out.push(':');
                 write(value, &item, options, out)?;
             }
@@ -230,7 +229,7 @@ fn write(value: &Value, data_type: &DataType, options: &Options, out: &mut Strin
             }
             out.push('}');
         }
-        (value, data_type) => out.push_str(&quoted(&show::text(value, data_type, options.zone))),
+        (value, data_type) => out.push_str(&quoted(&show::text(value, data_type))),
     }
     Ok(())
 }

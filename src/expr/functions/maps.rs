@@ -72,7 +72,7 @@ const FROM_ENTRIES: Gives = Gives::By(|shape: &Shape| match item_of(&shape.of(0)
     _ => Err(Error::sql("map_from_entries takes an array of structs of two fields")),
 });
 const NAMED: Gives = Gives::By(|shape: &Shape| {
-    if shape.types.is_empty() || shape.types.len() % 2 != 0 {
+    if shape.types.is_empty() || !shape.types.len().is_multiple_of(2) {
         return Err(Error::sql("named_struct takes names and values by turns"));
     }
     let field = |at: usize| match shape.text(at) {

@@ -74,7 +74,7 @@ pub fn scalar() -> Vec<Arc<ScalarUDF>> {
     functions.extend(strings::functions());
     functions.extend(dates::functions());
     let zone: Arc<str> = "UTC".into();
-    functions.extend(TABLES.iter().copied().flatten().map(|row| row.into_udf(zone.clone())));
+    functions.extend(TABLES.iter().copied().flatten().map(|row| row.udf(zone.clone())));
     functions.extend(borrowed());
     functions
 }

@@ -101,7 +101,7 @@ fn printf<'a>(call: &Call, a: &[Value<'a>]) -> Result<Value<'a>> {
             return Err(wrong("it asks for more values than there are"));
         };
         let text = spec
-            .convert(conversion, value, data_type, &call.zone)
+            .convert(conversion, value, data_type)
             .ok_or_else(|| wrong(&format!("%{conversion} does not take {}", super::super::cast::sql_type(data_type))))?;
         out.push_str(&text);
     }
@@ -114,7 +114,7 @@ impl Spec {
         if self.left { text + &" ".repeat(missing) } else { " ".repeat(missing) + &text }
     }
 
-    fn convert(&self, conversion: char, value: &Value, data_type: &DataType, zone: &str) -> Option<String> {
+    fn convert(&self, conversion: char, value: &Value, data_type: &DataType) -> Option<String> {
         let cut = |text: String| match self.precision {
             Some(most) => text.chars().take(most).collect(),
             None => text,
@@ -126,7 +126,7 @@ impl Spec {
                 Value::Bool(value) => value.to_string(),
                 _ => "true".to_owned(),
             }),
-            's' => cut(if value.is_null() { "null".to_owned() } else { show::text(value, data_type, zone) }),
+            's' => cut(if value.is_null() { "null".to_owned() } else { show::text(value, data_type) }),
             _ if value.is_null() => cut("null".to_owned()),
             'c' => match value {
                 Value::Int(code) => char::from_u32(u32::try_from(*code).ok()?)?.to_string(),
@@ -213,7 +213,7 @@ impl Spec {
             true => {
                 let mut out = String::new();
                 for (at, c) in digits.chars().enumerate() {
-                    if at > 0 && (digits.len() - at) % 3 == 0 {
+                    if at > 0 && (digits.len() - at).is_multiple_of(3) {
                         out.push(',');
                     }
                     out.push(c);

@@ -140,7 +140,7 @@ impl Row {
     }
 
     /// For the registry, in the session's time zone.
-    pub fn into_udf(&'static self, zone: Arc<str>) -> Arc<ScalarUDF> {
+    pub fn udf(&'static self, zone: Arc<str>) -> Arc<ScalarUDF> {
         let (of_types, of_make, of_builtin) = (zone.clone(), zone.clone(), zone.clone());
         let mut builtin = Builtin::new(
             self.name,
@@ -198,7 +198,7 @@ pub fn usage(function: &ScalarUDF, name: &str) -> String {
 /// `function` in another time zone than UTC, if it has one.
 pub fn in_zone(function: &Arc<ScalarUDF>, zone: &str) -> Arc<ScalarUDF> {
     match Builtin::of(function).and_then(|builtin| builtin.row) {
-        Some(row) if zone != "UTC" => row.into_udf(zone.into()),
+        Some(row) if zone != "UTC" => row.udf(zone.into()),
         _ => function.clone(),
     }
 }

@@ -8,8 +8,8 @@ use super::value::Value;
 use super::zones;
 use arrow::datatypes::{DataType, IntervalUnit};
 
-/// The text of a value of type `data_type` in a time zone; `NULL` is `null` inside of nested values.
-pub(in super::super) fn text(value: &Value, data_type: &DataType, zone: &str) -> String {
+/// The text of a value of type `data_type`; `NULL` is `null` inside of nested values.
+pub(in super::super) fn text(value: &Value, data_type: &DataType) -> String {
     use DataType as T;
     match (value, data_type) {
         (Value::Null, _) => "null".to_owned(),
@@ -29,15 +29,15 @@ pub(in super::super) fn text(value: &Value, data_type: &DataType, zone: &str) ->
         (Value::Bytes(bytes), _) => String::from_utf8_lossy(bytes).into_owned(),
         (Value::List(items), data_type) => {
             let item = item_of(data_type).unwrap_or(T::Null);
-            format!("[{}]", items.iter().map(|value| text(value, &item, zone)).collect::<Vec<_>>().join(", "))
+            format!("[{}]", items.iter().map(|value| text(value, &item)).collect::<Vec<_>>().join(", "))
         }
         (Value::Map(entries), data_type) => {
             let (key, item) = pair_of(data_type).unwrap_or((T::Null, T::Null));
-            let entry = |(k, v): &(Value, Value)| format!("{} -> {}", text(k, &key, zone), text(v, &item, zone));
+            let entry = |(k, v): &(Value, Value)| format!("{} -> {}", text(k, &key), text(v, &item));
             format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
         (Value::Struct(items), T::Struct(fields)) => {
-            let each = items.iter().zip(fields).map(|(value, field)| text(value, field.data_type(), zone));
+            let each = items.iter().zip(fields).map(|(value, field)| text(value, field.data_type()));
             format!("{{{}}}", each.collect::<Vec<_>>().join(", "))
         }
         (Value::Struct(_), _) => String::new(),

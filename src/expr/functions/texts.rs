@@ -104,7 +104,7 @@ fn concat_ws<'a>(call: &Call, a: &[Value<'a>]) -> Result<Value<'a>> {
         match value {
             Value::Null => {}
             Value::List(items) => parts.extend(items.iter().filter(|item| !item.is_null()).map(|item| item.text().to_owned())),
-            other => parts.push(super::show::text(other, data_type, &call.zone)),
+            other => parts.push(super::show::text(other, data_type)),
         }
     }
     Ok(Value::string(parts.join(a[0].text())))
@@ -207,7 +207,7 @@ fn luhn(text: &str) -> bool {
     }
     let digits = text.bytes().rev().map(|byte| u32::from(byte - b'0')).enumerate();
     let sum: u32 = digits.map(|(at, digit)| if at % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 }).sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn mask<'a>(call: &Call, a: &[Value<'a>]) -> Result<Value<'a>> {

@@ -5,6 +5,7 @@
 //! - `cells`: what values mean; Hive's nested ones.
 //! - `infer`: delimiter, header and types of a file that nobody described.
 //! - `reader`: rows of a split.
+//! - `written`: how such files are written.
 //!
 //! Files are read in parallel over byte ranges unless they are compressed or quoted values may have
 //! several lines (`multiLine`).
@@ -15,12 +16,14 @@ mod index;
 mod infer;
 mod reader;
 mod records;
+mod written;
 
 #[cfg(test)]
 mod tests;
 
 use super::options::FormatOptions;
 use super::reader::{DataFile, FileColumn, FileColumns, Format, FormatReader, ReadRequest, Split, SplitReader};
+use super::style::OutputStyle;
 use super::text::convert::check_type;
 use super::text::lines;
 use crate::error::{Error, Result};
@@ -57,6 +60,10 @@ impl Format for Csv {
     fn reader(&self, options: &mut FormatOptions) -> Result<Arc<dyn FormatReader>> {
         Ok(Arc::new(Delimited(Arc::new(Settings::csv(options)?))))
     }
+
+    fn style(&self, options: &mut FormatOptions) -> Result<OutputStyle> {
+        Settings::csv(options)?.written().map(OutputStyle::Delimited)
+    }
 }
 
 impl Format for TextFile {
@@ -70,6 +77,10 @@ impl Format for TextFile {
 
     fn reader(&self, options: &mut FormatOptions) -> Result<Arc<dyn FormatReader>> {
         Ok(Arc::new(Delimited(Arc::new(Settings::hive(options)?))))
+    }
+
+    fn style(&self, options: &mut FormatOptions) -> Result<OutputStyle> {
+        Settings::hive(options)?.written().map(OutputStyle::Delimited)
     }
 }
 
@@ -98,6 +109,10 @@ impl Format for Text {
 
     fn reader(&self, options: &mut FormatOptions) -> Result<Arc<dyn FormatReader>> {
         Ok(Arc::new(Delimited(Arc::new(Settings::text(options)?))))
+    }
+
+    fn style(&self, options: &mut FormatOptions) -> Result<OutputStyle> {
+        Settings::text(options)?.written().map(OutputStyle::Delimited)
     }
 }
 

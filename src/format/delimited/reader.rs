@@ -195,4 +195,8 @@ impl SplitReader for DelimitedSplit {
         self.at = end;
         Ok(Some(rows))
     }
+
+    fn memory_bytes(&self) -> usize {
+        self.text.capacity() + self.lines.memory_bytes() + self.records.memory_bytes()
+    }
 }

@@ -121,6 +121,13 @@ impl Records {
         None
     }
 
+    /// Bytes of memory held.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let ends = (self.found.ends.capacity() + self.found.lines.capacity()) * size_of::<u32>();
+        let walked = self.pieces.capacity() * size_of::<Piece>() + self.side.capacity();
+        ends + walked + self.records.capacity() * size_of::<Record>()
+    }
+
     /// A value of a record; none where the record has fewer.
     #[inline]
     pub(super) fn value<'a>(&'a self, text: &'a str, record: &Record, column: usize) -> Option<Value<'a>> {

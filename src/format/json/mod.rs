@@ -1,7 +1,7 @@
 //! JSON lines, and files of one JSON value (`multiLine`).
 //!
 //! - `scan`: values of JSON, where they end.
-//! - `records`: lines to the places of the values that are wanted.
+//! - `records`: lines to the places of the values that are wanted; `shape`: objects alike.
 //! - `infer`: the columns of a file that nobody described.
 //!
 //! ```text
@@ -14,6 +14,7 @@
 mod infer;
 mod records;
 mod scan;
+mod shape;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ mod tests;
 use super::delimited::dialect::style;
 use super::options::{FormatOptions, unescape};
 use super::reader::{DataFile, FileColumn, FileColumns, Format, FormatReader, ReadRequest, Rows, Split, SplitReader};
+use super::style::{JsonStyle, OutputStyle};
 use super::text::convert::{Faults, ValueStyle, array, check_type, shown};
 use super::text::lines::{self, LineReader};
 use super::text::mode::Mode;
@@ -66,6 +68,16 @@ impl Format for Json {
     }
 
     fn reader(&self, options: &mut FormatOptions) -> Result<Arc<dyn FormatReader>> {
+        Ok(Arc::new(JsonReader::new(options)?))
+    }
+
+    fn style(&self, options: &mut FormatOptions) -> Result<OutputStyle> {
+        JsonReader::new(options)?.written().map(OutputStyle::Json)
+    }
+}
+
+impl JsonReader {
+    fn new(options: &mut FormatOptions) -> Result<Self> {
         let style = ValueStyle { base64: true, epoch_seconds: true, ..style(options)? };
         let terminator = match options.take(&["linesep"]).map(|text| unescape(&text)).as_deref() {
             None | Some("\n" | "\r\n") => b'\n',
@@ -94,7 +106,7 @@ impl Format for Json {
         {
             return Err(Error::unsupported(format!("'{charset}' as the option encoding")));
         }
-        Ok(Arc::new(JsonReader {
+        Ok(JsonReader {
             style,
             mode: Mode::take(options)?,
             corrupt_column: options.take(&["columnnameofcorruptrecord"]).unwrap_or_else(|| "_corrupt_record".into()),
@@ -102,11 +114,25 @@ impl Format for Json {
             multi_line: options.flag(&["multiline"], false)?,
             guess: options.guess,
             all_strings: options.flag(&["primitivesasstring"], false)?,
-        }))
+        })
     }
-}
 
-impl JsonReader {
+    /// How lines are written that this reads.
+    fn written(&self) -> Result<JsonStyle> {
+        let refuse = |what: &str| Err(Error::unsupported(format!("writing json with {what}")));
+        let style = &self.style;
+        if style.date.is_some() || style.timestamp.is_some() {
+            return refuse("the options dateFormat or timestampFormat");
+        }
+        if style.nan.is_some() || style.infinity.is_some() || style.negative_infinity.is_some() {
+            return refuse("other names for NaN and the infinities");
+        }
+        if self.multi_line || self.terminator != b'\n' {
+            return refuse("the options multiLine or lineSep");
+        }
+        Ok(JsonStyle { corrupt_column: self.corrupt_column.clone() })
+    }
+
     fn infer(&self, file: &DataFile) -> Result<FileColumns> {
         let mut reader = self.clone();
         let mut guess = Guess::default();
@@ -392,5 +418,12 @@ impl SplitReader for JsonSplit {
         let rows = self.convert(self.at..end)?;
         self.at = end;
         Ok(Some(rows))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        // A file of one value is read as a whole.
+        let to_come = if self.reader.multi_line && !self.done { self.request.file.bytes() } else { 0 };
+        let held = self.text.capacity() + self.lines.memory_bytes() + self.records.memory_bytes();
+        held.saturating_add(usize::try_from(to_come).unwrap_or(usize::MAX))
     }
 }

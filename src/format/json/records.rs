@@ -2,9 +2,10 @@
 //!
 //! A line is an object, or an array of objects, which are records of their own. Names are compared
 //! with the columns' as they are, and where none is the same in any case; of two members of one name
-//! the last counts.
+//! the last counts. Objects that look like the one before are read by its [`Shape`].
 
 use super::scan::{Kind, MISSING, Piece, blanks, items, members, unescape, value};
+use super::shape::{Found, Shape};
 use crate::error::{Error, Result};
 use crate::format::text::convert::{Cell, Cells, Faults, Nested};
 use arrow::datatypes::DataType;
@@ -30,6 +31,8 @@ pub(super) struct Records {
     pub(super) broken: Vec<bool>,
     /// Records behind which something stands in their line.
     pub(super) trailing: Vec<u32>,
+    /// What the last object looked like.
+    shape: Shape,
 }
 
 /// Values of one column.
@@ -59,12 +62,24 @@ impl Names {
         Self { names, lower }
     }
 
-    /// Puts the values of an object's members where `row` has room for them; the place behind it.
-    fn read(&self, text: &str, at: usize, depth: usize, row: &mut [Piece], expected: &mut usize) -> Option<usize> {
+    /// Puts the values of an object's members where `row` has room for them; the place behind it. `found`
+    /// gets all values with their places.
+    fn read(
+        &self,
+        text: &str,
+        at: usize,
+        depth: usize,
+        row: &mut [Piece],
+        expected: &mut usize,
+        mut found: Option<&mut Found>,
+    ) -> Option<usize> {
         let bytes = text.as_bytes();
         // Names that fit but for their case, and whether one fits wholly.
         let mut exact = 0u128;
-        let mut place = |name: Piece, found: Piece| {
+        let mut place = |name: Piece, value: Piece| {
+            if let Some(found) = &mut found {
+                found.push((value, None));
+            }
             let spelled = &bytes[name.start as usize..name.end as usize];
             // Members mostly have one order.
             let count = self.names.len();
@@ -94,7 +109,10 @@ impl Names {
             let Some((at, is_exact)) = at else { return };
             let bit = if at < 128 { 1u128 << at } else { 0 };
             if is_exact || exact & bit == 0 {
-                row[at] = found;
+                row[at] = value;
+                if let Some((_, place)) = found.as_mut().and_then(|found| found.last_mut()) {
+                    *place = Some(at);
+                }
                 exact |= if is_exact { bit } else { 0 };
             }
         };
@@ -103,6 +121,15 @@ impl Names {
 }
 
 impl Records {
+    /// Bytes of memory held.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let pieces: usize = self.columns.iter().map(Vec::capacity).sum();
+        pieces * size_of::<Piece>()
+            + self.side.capacity()
+            + self.lines.capacity() * size_of::<(u32, u32)>()
+            + self.broken.capacity()
+    }
+
     /// Reads a block of lines, or with `whole` a text of values that may have several lines.
     pub(super) fn read(&mut self, text: &str, names: &Names, terminator: u8, whole: bool) {
         self.columns.resize_with(names.names.len(), Vec::new);
@@ -188,10 +215,17 @@ impl Records {
         line: (u32, u32),
     ) -> Option<usize> {
         row.fill(MISSING);
-        let end = names.read(text, at, 0, row, expected);
-        if end.is_none() {
-            row.fill(MISSING);
-        }
+        let end = self.shape.read(text.as_bytes(), at, row).or_else(|| {
+            let mut found = Found::new();
+            let wants = self.shape.wants();
+            let end = names.read(text, at, 0, row, expected, wants.then_some(&mut found));
+            match end {
+                Some(end) if wants => self.shape.learn(text.as_bytes(), at, end, &found),
+                Some(_) => {}
+                None => row.fill(MISSING),
+            }
+            end
+        });
         self.add(row, end.is_none(), line);
         end.or(Some(text.len()))
     }
@@ -301,7 +335,7 @@ impl Cells for JsonCells<'_> {
             match (&names, children.as_mut_slice()) {
                 (Some(names), children) => {
                     fields.fill(MISSING);
-                    names.read(self.text, at, 0, &mut fields, &mut expected);
+                    names.read(self.text, at, 0, &mut fields, &mut expected, None);
                     for (child, piece) in children.iter_mut().zip(&fields) {
                         child.push(*piece, self.text);
                     }

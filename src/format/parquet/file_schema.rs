@@ -15,8 +15,9 @@ use super::kind::{Kind, kind, plan_type};
 use super::page_header::{Compact, LIST};
 use crate::error::Result;
 use ::parquet::arrow::parquet_to_arrow_schema;
+use ::parquet::basic::Type as Physical;
 use ::parquet::schema::types::SchemaDescPtr;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -62,14 +63,16 @@ impl FileSchema {
     /// What the schema of this footer is made of.
     pub(super) fn new(footer: &[u8], descriptor: SchemaDescPtr) -> Result<Arc<Self>> {
         let arrow = parquet_to_arrow_schema(&descriptor, None).map_err(damaged)?;
-        let mut columns = Vec::with_capacity(arrow.fields().len());
-        for (root, field) in arrow.fields().iter().enumerate() {
+        let mut leaves = descriptor.columns().iter().map(|leaf| leaf.physical_type());
+        let fields: Vec<Field> = arrow.fields().iter().map(|field| with_instants(field, &mut leaves)).collect();
+        let mut columns = Vec::with_capacity(fields.len());
+        for (root, field) in fields.iter().enumerate() {
             let leaf = (0..descriptor.num_columns()).find(|leaf| descriptor.get_column_root_idx(*leaf) == root);
             let leaf = leaf.filter(|leaf| descriptor.column(*leaf).path().parts().len() == 1);
             let data_type = plan_type(field.data_type()).map_err(|error| error.in_column(field.name()))?;
             let kind = leaf.and_then(|leaf| kind(&descriptor.column(leaf), field.data_type()));
             let name = field.name().clone();
-            columns.push(FileColumn { name, data_type, root, leaf, kind, field: field.as_ref().clone() });
+            columns.push(FileColumn { name, data_type, root, leaf, kind, field: field.clone() });
         }
         let fields: Vec<Field> = columns.iter().map(|column| reader_field(&column.field)).collect();
         let schema = Arc::new(Self { descriptor, columns, reader: Arc::new(Schema::new(fields)) });
@@ -82,6 +85,25 @@ impl FileSchema {
         }
         Ok(schema)
     }
+}
+
+/// The field with points in time where the file has INT96. Parquet says nothing of what these 12 bytes
+/// mean; Spark, Hive and Impala keep instants in them, in UTC, and Spark reads them as TIMESTAMP
+/// only. `leaves` are the physical types of the leaves from this field on, in the order of the file.
+fn with_instants(field: &Field, leaves: &mut impl Iterator<Item = Physical>) -> Field {
+    let mut inner = |field: &Arc<Field>| Arc::new(with_instants(field, leaves));
+    let data_type = match field.data_type() {
+        DataType::List(item) => DataType::List(inner(item)),
+        DataType::LargeList(item) => DataType::LargeList(inner(item)),
+        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(inner(item), *length),
+        DataType::Map(entries, sorted) => DataType::Map(inner(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        leaf => match (leaves.next(), leaf) {
+            (Some(Physical::INT96), DataType::Timestamp(..)) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            _ => return field.clone(),
+        },
+    };
+    field.clone().with_data_type(data_type)
 }
 
 /// The bytes of the schema in a footer: the second field of the outermost struct.
@@ -123,6 +145,28 @@ mod tests {
         assert_eq!(renamed.columns()[0].name, "file_schema_m");
         assert_eq!(retyped.columns()[0].data_type, DataType::Utf8View);
         assert_eq!(first.columns()[0].data_type, DataType::Int64);
+    }
+
+    #[test]
+    fn int96_is_a_point_in_time_wherever_it_stands() {
+        let text = "message m {
+            optional int64 clock (timestamp(micros, false));
+            optional int96 at;
+            optional group s { optional int32 a; optional int96 b; }
+            optional group l (list) { repeated group list { optional int96 element; } }
+            optional group m (map) { repeated group key_value { required binary key (string); optional int96 value; } }
+            optional int64 last (timestamp(micros, false));
+        }";
+        let schema = ::parquet::schema::parser::parse_message_type(text).unwrap();
+        let descriptor = Arc::new(::parquet::schema::types::SchemaDescriptor::new(Arc::new(schema)));
+        let schema = FileSchema::new(b"", descriptor).unwrap();
+        let types: Vec<String> = schema.columns.iter().map(|column| column.data_type.to_string()).collect();
+        for (at, data_type) in types.iter().enumerate() {
+            let instants = data_type.matches("Timestamp(µs, \"UTC\")").count();
+            assert_eq!(instants, usize::from((1..5).contains(&at)), "{data_type}");
+            assert!(!data_type.contains("(ns"), "{data_type}");
+        }
+        assert_eq!(schema.columns[1].kind, Some(Kind::Int96ToMicros));
     }
 
     #[test]

@@ -8,10 +8,14 @@ use crate::format::FormatOptions;
 use crate::format::reader::{
     DataFile, FileColumn, FileColumns, Format, FormatReader, ReadRequest, Rows, Split, SplitReader, WantedColumn,
 };
+use crate::format::style::OutputStyle;
 use arrow::array::ArrayRef;
 use arrow::compute::{CastOptions, cast_with_options};
 use std::path::Path;
 use std::sync::Arc;
+
+/// What a column has in memory while it is read, about: a page of the usual size.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// Parquet.
 #[derive(Debug)]
@@ -37,6 +41,10 @@ impl Format for ParquetFormat {
         // How files are written, and what is so in any case.
         let _ = options.take(&["parquet.compression", "parquet.compress", "mergeschema"]);
         Ok(Arc::new(ParquetReader))
+    }
+
+    fn style(&self, options: &mut FormatOptions) -> Result<OutputStyle> {
+        self.reader(options).map(|_| OutputStyle::Parquet)
     }
 }
 
@@ -92,6 +100,10 @@ impl SplitReader for GroupSplit {
             columns.push(bring(column, wanted).map_err(|error| error.in_file(&*self.path))?);
         }
         Ok(Some(Rows { columns, rows }))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.cursors.len() * PAGE_BYTES
     }
 }
 

@@ -173,6 +173,11 @@ impl LineReader {
         Ok(Some(String::from_utf8(block).unwrap_or_else(replaced)))
     }
 
+    /// Bytes of memory held, without the text given out.
+    pub(in crate::format) fn memory_bytes(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Whether nothing of the file comes behind the text given out last.
     pub(in crate::format) fn at_end(&self) -> bool {
         self.eof && self.filled == 0

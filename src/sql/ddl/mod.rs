@@ -326,6 +326,10 @@ impl Reader<'_> {
         let start = self.cursor.span();
         self.cursor.name("a type")?;
         let mut end = start.end;
+        if self.cursor.word("collate") {
+            end = self.cursor.span().end;
+            self.cursor.name("a collation")?;
+        }
         let mut depth = 0usize;
         loop {
             let opens = matches!(self.cursor.peek(), Some(Token::LParen | Token::Lt));

@@ -4,8 +4,10 @@ use super::Reader;
 use super::table::CreateTable;
 use crate::error::{Error, Result};
 use crate::format::registry::serde_format;
+use crate::sql::cursor::Cursor;
 use crate::sql::source::At;
 use sqlparser::tokenizer::Span;
+use std::collections::BTreeMap;
 
 /// Classes of Hive that name a format by how its files are cut up.
 const INPUT_FORMATS: &[(&str, &str)] = &[
@@ -14,6 +16,44 @@ const INPUT_FORMATS: &[(&str, &str)] = &[
     ("org.apache.hadoop.hive.ql.io.orc.OrcInputFormat", "orc"),
     ("org.apache.hadoop.hive.ql.io.avro.AvroContainerInputFormat", "avro"),
 ];
+
+/// The parts of `ROW FORMAT DELIMITED`, and the options of the format that they are.
+const PARTS: &[(&[&str], &str)] = &[
+    (&["fields", "terminated", "by"], "field.delim"),
+    (&["escaped", "by"], "escape.delim"),
+    (&["collection", "items", "terminated", "by"], "collection.delim"),
+    (&["map", "keys", "terminated", "by"], "mapkey.delim"),
+    (&["lines", "terminated", "by"], "line.delim"),
+    (&["null", "defined", "as"], "serialization.null.format"),
+];
+
+impl Cursor<'_> {
+    /// Behind `ROW FORMAT DELIMITED`.
+    fn delimited_parts(&mut self, options: &mut BTreeMap<String, String>) -> Result<()> {
+        loop {
+            let span = self.span();
+            let Some((_, key)) = PARTS.iter().find(|(words, _)| self.words(words)) else { return Ok(()) };
+            let value = self.string()?;
+            if options.insert((*key).to_owned(), value).is_some() {
+                return Err(Error::sql("a part of ROW FORMAT twice").at_span(span));
+            }
+        }
+    }
+
+    /// `ROW FORMAT DELIMITED ...` of files in a directory, if it is there.
+    pub(in crate::sql) fn directory_rows(&mut self) -> Result<Option<BTreeMap<String, String>>> {
+        let span = self.span();
+        if !self.words(&["row", "format"]) {
+            return Ok(None);
+        }
+        if !self.word("delimited") {
+            return Err(Error::unsupported("ROW FORMAT SERDE in INSERT OVERWRITE DIRECTORY").at_span(span));
+        }
+        let mut options = BTreeMap::new();
+        self.delimited_parts(&mut options)?;
+        Ok(Some(options))
+    }
+}
 
 impl Reader<'_> {
     /// Behind `ROW FORMAT`. A SerDe names the format; `STORED AS` may name it, too.
@@ -33,27 +73,7 @@ impl Reader<'_> {
             return Err(self.cursor.expected("DELIMITED or SERDE"));
         }
         table.row_format = Some("textfile");
-        loop {
-            let key = if self.cursor.words(&["fields", "terminated", "by"]) {
-                "field.delim"
-            } else if self.cursor.words(&["escaped", "by"]) {
-                "escape.delim"
-            } else if self.cursor.words(&["collection", "items", "terminated", "by"]) {
-                "collection.delim"
-            } else if self.cursor.words(&["map", "keys", "terminated", "by"]) {
-                "mapkey.delim"
-            } else if self.cursor.words(&["lines", "terminated", "by"]) {
-                "line.delim"
-            } else if self.cursor.words(&["null", "defined", "as"]) {
-                "serialization.null.format"
-            } else {
-                return Ok(());
-            };
-            let value = self.cursor.string()?;
-            if table.options.insert(key.to_owned(), value).is_some() {
-                return Err(Error::sql("a part of ROW FORMAT twice").at_span(span));
-            }
-        }
+        self.cursor.delimited_parts(&mut table.options)
     }
 
     /// Behind `STORED AS INPUTFORMAT`.
