@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Random queries over small tables: skep's answers against DuckDB's.
 
-Usage: differential.py --suite PATH [--queries 1000] [--seed 1] [--set NAME=VALUE]... [--depth 3]
+Usage: differential.py (--suite PATH | --skep PATH) [--queries 1000] [--seed 1] [--set NAME=VALUE]... [--depth 3]
                        [--stop-after 20] [--keep DIR] [--show] [--timeout 20]
 
-Run it with a Python that has duckdb. --suite is `target/release/examples/suite`. The queries are typed and
+Run it with a Python that has duckdb. --suite is `target/release/examples/suite`; --skep is the command,
+a process a query, for a build without the example. The queries are typed and
 made of joins of all kinds, derived tables, CTEs, LATERAL, subqueries correlated over any number of levels,
 set operations, grouping sets, aggregates with DISTINCT and FILTER, windows, DISTINCT, ORDER BY with LIMIT;
 only forms that Spark SQL and DuckDB mean alike. A query on which the two differ, or that skep alone refuses,
@@ -20,6 +21,7 @@ import argparse, csv, math, os, random, re, shutil, sys, tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from run import Engine
+from tpcds import Command
 
 TABLES = 5
 TYPES = ["int", "int", "int", "str", "dec", "date", "dbl"]
@@ -467,6 +469,9 @@ class Bench:
         self.con.execute("set default_null_order='nulls_first_on_asc_last_on_desc'")
         self.tables = make_tables(self.con, folder, args.tables_seed)
         self.folder = folder
+        if args.skep:
+            self.skep = Command(args.skep, folder, 2, args.timeout, args.set)
+            return
         settings = [word for setting in args.set for word in ("--set", setting)]
         self.skep = Engine("skep", [args.suite, "--serve", "--data", folder, "--threads", "2", *settings], 2, args.timeout)
 
@@ -522,7 +527,8 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", required=True)
+    parser.add_argument("--suite")
+    parser.add_argument("--skep")
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tables-seed", type=int, default=7)
@@ -533,6 +539,8 @@ def main():
     parser.add_argument("--keep", help="a directory for the tables")
     parser.add_argument("--show", action="store_true", help="print every query")
     args = parser.parse_args()
+    if not args.suite and not args.skep:
+        parser.error("--suite or --skep is needed")
     folder = args.keep or tempfile.mkdtemp(prefix="differential")
     os.makedirs(folder, exist_ok=True)
     bench, compared, refused, differing = Bench(args, folder), 0, {}, 0

@@ -31,10 +31,11 @@ LIMIT = re.compile(r"\blimit\s+\d+\s*;?\s*$", re.IGNORECASE)
 class Command:
     """The skep command, one process a query: as slow to start as it is, and no timing within."""
 
-    def __init__(self, skep, data, threads, timeout):
+    def __init__(self, skep, data, threads, timeout, settings=()):
         tables = sorted(glob.glob(f"{data}/*.parquet"))
         self.command = [skep, "--threads", str(threads), "--format", "csv", "--null-value", "NULL"]
         self.command += [word for path in tables for word in ("-t", f"{os.path.basename(path)[:-8]}={path}")]
+        self.command += [word for setting in settings for word in ("--set", setting)]
         self.timeout = timeout
 
     def ask(self, line):
@@ -53,7 +54,7 @@ class Command:
             errors.seek(0)
             message = errors.read().decode(errors="replace").strip()
         if status != 0:
-            return {"error": message[:300] or f"ended with {status}"}
+            return {"error": message.removeprefix("error: ").replace("\n", " ")[:300] or f"ended with {status}"}
         return {"wall_s": round(time.perf_counter() - start, 4), "cpu_s": round(usage.ru_utime + usage.ru_stime, 4),
                 "peak_mib": usage.ru_maxrss // 1024}
 

@@ -166,7 +166,7 @@ impl Catalog {
         if let Some(files) = table.as_any().downcast_ref::<FileTable>()
             && let Some(statistics) = meta.statistics.as_ref().filter(|statistics| statistics.is_of(files))
         {
-            files.set_distinct(statistics.distinct(files));
+            files.set_counted(statistics.distinct(files), statistics.frequent(files));
         }
         Ok(Some(Found::Table(table)))
     }

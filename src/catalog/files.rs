@@ -19,12 +19,15 @@ use super::{Table, TableStatistics};
 use crate::disk::{DirectoryLock, parent};
 use crate::error::{Error, Result};
 use crate::format::parquet::{FileId, Footer, FooterStore, open_footers};
-use crate::layout::Declaration;
+use crate::layout::{Declaration, KeyPoint};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::ScalarValue;
 use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+
+/// Values of a column that many rows have, with the number of these; none where nobody looked.
+pub type Frequent = Option<Vec<(KeyPoint, f64)>>;
 
 /// A table of Parquet files. Holds footers, not open files.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub struct FileTable {
     statistics: OnceLock<TableStatistics>,
     /// Different values of columns, where ANALYZE TABLE has counted them.
     counted: OnceLock<Vec<Option<f64>>>,
+    /// Their frequent values, likewise.
+    frequent: OnceLock<Vec<Frequent>>,
     declaration: Declaration,
     found: layout::Found,
 }
@@ -152,15 +157,18 @@ impl FileTable {
             files,
             statistics: OnceLock::new(),
             counted: OnceLock::new(),
+            frequent: OnceLock::new(),
         };
         table.check_declaration()?;
         Ok(Arc::new(table))
     }
 
-    /// Tells the table how many different values its columns have, in the order of the schema. To be
-    /// told before the first [`Table::statistics`]; a second time is without effect.
-    pub fn set_distinct(&self, counted: Vec<Option<f64>>) {
-        let _ = self.counted.set(counted);
+    /// Tells the table how many different values its columns have, and which of them many rows have, in
+    /// the order of the schema. To be told before the first [`Table::statistics`]; a second time is
+    /// without effect.
+    pub fn set_counted(&self, distinct: Vec<Option<f64>>, frequent: Vec<Frequent>) {
+        let _ = self.counted.set(distinct);
+        let _ = self.frequent.set(frequent);
     }
 
     /// The files, by path.

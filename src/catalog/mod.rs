@@ -19,8 +19,8 @@ pub use formatted::{DeclaredColumns, FileSpec, FormatFile, FormatTable, Partitio
 pub use memory::MemoryTable;
 pub use range::RangeTable;
 pub use warehouse::{
-    BUCKETING_VERSION, BucketMeta, ColumnMeta, ColumnStatisticsMeta, DEFAULT_DATABASE, DatabaseMeta, META, MadeFrom,
-    PartitionStatisticsMeta, SORTED_BY, SortedMeta, TableMeta, TableStatisticsMeta, ViewMeta, Warehouse, fingerprint,
+    BUCKETING_VERSION, BucketMeta, ColumnMeta, ColumnStatisticsMeta, DEFAULT_DATABASE, DatabaseMeta, FrequentValueMeta, META,
+    MadeFrom, PartitionStatisticsMeta, SORTED_BY, SortedMeta, TableMeta, TableStatisticsMeta, ViewMeta, Warehouse, fingerprint,
     fingerprint_of, parse_sorted_by, parse_type, type_name,
 };
 pub(crate) use warehouse::{READ_PROPERTIES, same_type};

@@ -10,6 +10,7 @@
 use super::batches::{BatchSplit, columns, damaged, guarded, projection};
 use super::options::FormatOptions;
 use super::reader::{DataFile, FileColumn, FileColumns, Format, FormatReader, ReadRequest, Split, SplitReader};
+use super::retry::with_retries;
 use super::style::OutputStyle;
 use crate::error::{Error, Result};
 use arrow::datatypes::DataType;
@@ -82,7 +83,7 @@ fn edge(file: &DataFile, opened: &File, marker: &[u8; 16], header_bytes: u64, fr
     let mut buffer = vec![0; SEARCH_BYTES];
     let mut at = from - 16;
     while at < file.bytes() {
-        let more = opened.read_at(&mut buffer, at).map_err(|error| Error::io("read", &file.path, error))?;
+        let more = with_retries(|| opened.read_at(&mut buffer, at)).map_err(|error| Error::io("read", &file.path, error))?;
         if let Some(found) = finder.find(&buffer[..more]) {
             return Ok(at + found as u64 + 16);
         }
@@ -104,7 +105,7 @@ struct Blocks {
 impl Read for Blocks {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         let room = out.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
-        let more = self.file.read_at(&mut out[..room], self.at)?;
+        let more = with_retries(|| self.file.read_at(&mut out[..room], self.at))?;
         self.at += more as u64;
         Ok(more)
     }

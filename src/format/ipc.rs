@@ -3,6 +3,7 @@
 use super::batches::{BatchSplit, Batches, columns, damaged, guarded, projection};
 use super::options::FormatOptions;
 use super::reader::{DataFile, FileColumn, FileColumns, Format, FormatReader, ReadRequest, Split, SplitReader};
+use super::retry::Patient;
 use super::style::OutputStyle;
 use crate::error::Result;
 use arrow::ipc::reader::{FileReader, StreamReader};
@@ -41,8 +42,8 @@ impl Format for ArrowIpc {
 }
 
 /// The file, and whether it is a stream.
-fn open(file: &DataFile) -> Result<(BufReader<std::fs::File>, bool)> {
-    let mut bytes = BufReader::new(file.file()?);
+fn open(file: &DataFile) -> Result<(BufReader<Patient>, bool)> {
+    let mut bytes = BufReader::new(Patient(file.file()?));
     let mut start = [0; MAGIC.len()];
     let is_file = bytes.read_exact(&mut start).is_ok() && start == MAGIC;
     bytes.rewind().map_err(|error| crate::error::Error::io("read", &file.path, error))?;

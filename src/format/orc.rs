@@ -6,6 +6,7 @@
 use super::batches::{BatchSplit, columns, damaged, guarded, projection};
 use super::options::FormatOptions;
 use super::reader::{DataFile, FileColumn, FileColumns, Format, FormatReader, ReadRequest, Split, SplitReader};
+use super::retry::with_retries;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
 use arrow::datatypes::DataType;
@@ -64,7 +65,7 @@ impl ChunkReader for OrcFile {
         let length = end.and_then(|_| usize::try_from(length).ok());
         let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "a range beyond the file"))?;
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset_from_start)?;
+        with_retries(|| self.file.read_exact_at(&mut bytes, offset_from_start))?;
         Ok(bytes.into())
     }
 }

@@ -9,6 +9,7 @@
 
 use super::options::FormatOptions;
 use super::parquet::FileId;
+use super::retry::with_retries;
 use super::style::OutputStyle;
 use crate::column::Column;
 use crate::error::{Error, Result};
@@ -174,6 +175,6 @@ impl DataFile {
 
     /// Opens it, as the file it was found to be.
     pub(super) fn file(&self) -> Result<std::fs::File> {
-        std::fs::File::open(&self.path).map_err(|error| Error::io("open", &self.path, error))
+        with_retries(|| std::fs::File::open(&self.path)).map_err(|error| Error::io("open", &self.path, error))
     }
 }

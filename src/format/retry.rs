@@ -27,6 +27,21 @@ pub fn with_retries<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T>
     }
 }
 
+/// A file whose reads are tried again.
+pub(super) struct Patient(pub(super) std::fs::File);
+
+impl io::Read for Patient {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        with_retries(|| self.0.read(out))
+    }
+}
+
+impl io::Seek for Patient {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
 fn is_transient(error: &io::Error) -> bool {
     let passes =
         matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::ResourceBusy);

@@ -1,13 +1,14 @@
 //! ANALYZE TABLE: counts rows, bytes and values, and writes them down.
 //!
 //! Rows and bytes come from footers; columns from one query over the table, with
-//! `approx_count_distinct` for different values.
+//! `approx_count_distinct` for different values, and one a column that may have frequent ones.
 
 use super::ddl::{directory, done, no_partition};
 use super::target::Target;
 use super::{OutcomeKind, Session};
 use crate::catalog::{
-    ColumnStatisticsMeta, FileTable, Found, PartitionStatisticsMeta, TableStatisticsMeta, fingerprint, parse_type,
+    ColumnStatisticsMeta, FileTable, Found, FrequentValueMeta, PartitionStatisticsMeta, TableStatisticsMeta, fingerprint,
+    parse_type,
 };
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -20,6 +21,12 @@ use std::sync::Arc;
 /// Values a column is asked for by one query: with more the query would have very many columns.
 /// Guessed.
 const COLUMNS_MAX: usize = 50;
+/// A value is frequent with one row in so many, as in samples of files.
+const FREQUENT_SHARE: u64 = 512;
+/// Frequent values of a column, at most.
+const FREQUENT_MAX: usize = 16;
+/// Longer values are not written down, bytes.
+const FREQUENT_BYTES_MAX: usize = 256;
 
 impl Session {
     pub(super) fn analyze(&self, analyze: &Analyze, config: &Config) -> Result<OutcomeKind> {
@@ -124,7 +131,8 @@ impl Session {
             let first = 1 + place * 4;
             let column = &target.meta.columns[*at];
             let is_text = parse_type(&column.type_name)? == DataType::Utf8View;
-            let counted = ColumnStatisticsMeta {
+            let mut counted = ColumnStatisticsMeta {
+                frequent: None,
                 distinct: number(row, first).unwrap_or(0),
                 nulls: rows - number(row, first + 1).unwrap_or(0).min(rows),
                 min: if is_text { None } else { text(row, first + 2)? },
@@ -132,10 +140,40 @@ impl Session {
                 width: if is_text { number(row, first + 2) } else { None },
                 width_max: if is_text { number(row, first + 3) } else { None },
             };
+            counted.frequent = Some(self.frequent(target, &column.name, rows, &counted)?);
             statistics.columns.insert(column.name.to_lowercase(), counted);
         }
         statistics.rows = Some(rows);
         Ok(())
+    }
+}
+
+impl Session {
+    /// Values of a column that many of its rows have.
+    fn frequent(&self, target: &Target, name: &str, rows: u64, counted: &ColumnStatisticsMeta) -> Result<Vec<FrequentValueMeta>> {
+        let least = (rows / FREQUENT_SHARE).max(2);
+        // Whose rows nearly all have values of their own has none; counts of these are off by some percent.
+        if rows.saturating_sub(counted.nulls).saturating_sub(counted.distinct / 10 * 9) < least {
+            return Ok(Vec::new());
+        }
+        let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+        let (column, table) = (quoted(name), format!("{}.{}", quoted(&target.database), quoted(&target.table)));
+        let sql = format!(
+            "SELECT CAST({column} AS STRING) AS v, count(*) AS n FROM {table} WHERE {column} IS NOT NULL \
+             GROUP BY {column} HAVING count(*) >= {least} ORDER BY n DESC, v LIMIT {FREQUENT_MAX}"
+        );
+        let mut found = Vec::new();
+        for batch in self.query(&sql, &Parameters::default())?.collect_batches()? {
+            let values = arrow::compute::cast(batch.column(0), &DataType::Utf8View)?;
+            let (values, counts) = (values.as_string_view(), batch.column(1).as_primitive::<Int64Type>());
+            for (value, rows) in values.iter().zip(counts.values()) {
+                let value = value.unwrap_or_default();
+                if value.len() <= FREQUENT_BYTES_MAX {
+                    found.push(FrequentValueMeta { value: value.to_owned(), rows: u64::try_from(*rows).unwrap_or(0) });
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -256,3 +256,32 @@ fn counted_values_are_believed_while_files_stay() {
     run(&engine, "INSERT INTO t SELECT l_comment FROM lineitem");
     assert!(described(&engine).ends_with("(files have changed since)"), "{}", described(&engine));
 }
+
+#[test]
+fn values_that_many_rows_have_are_counted() {
+    use crate::catalog::Found;
+    use crate::layout::KeyPoint;
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path(), &[]);
+    run(
+        &engine,
+        "CREATE TABLE t AS SELECT CASE WHEN id % 40 = 3 THEN 7 ELSE id + 1000000 END AS k, CAST(id % 3 AS STRING) AS s, \
+                  CAST(id AS DECIMAL(12, 2)) AS d FROM range(400000) AS r(id)",
+    );
+    run(&engine, "ANALYZE TABLE t COMPUTE STATISTICS FOR ALL COLUMNS");
+    let frequent = |engine: &Engine, column: usize| {
+        let session = engine.session();
+        let Some(Found::Table(table)) = engine.catalog().lookup(&session.config(), None, "t").unwrap() else { panic!() };
+        let any: std::sync::Arc<dyn std::any::Any + Send + Sync> = table;
+        std::sync::Arc::downcast::<FileTable>(any).unwrap().frequent(column)
+    };
+    assert_eq!(frequent(&engine, 0), [(KeyPoint::Int(7), 10_000.0)]);
+    let texts: Vec<(KeyPoint, f64)> = [("0", 133_334.0), ("1", 133_333.0), ("2", 133_333.0)]
+        .map(|(text, rows)| (KeyPoint::Text(text.as_bytes().into()), rows))
+        .into();
+    assert_eq!(frequent(&engine, 1), texts);
+    assert_eq!(frequent(&engine, 2), []);
+    // Other files: a sample is looked at.
+    run(&engine, "INSERT INTO t SELECT 8, 'x', 0 FROM range(300000)");
+    assert!(frequent(&engine, 0).iter().any(|(value, _)| *value == KeyPoint::Int(8)));
+}

@@ -15,6 +15,7 @@ mod arithmetic;
 mod asof;
 mod bind;
 mod calls;
+mod casts;
 mod copy;
 mod cursor;
 mod ddl;

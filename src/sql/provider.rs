@@ -1,6 +1,7 @@
 //! What the borrowed binder asks for: tables, functions, types, options.
 
 use super::bind::{Parameters, bind_view};
+use super::casts::CastNames;
 use super::literal::{Literal, LiteralPlanner};
 use super::narrow::{Named, NarrowTables};
 use crate::catalog::{Catalog, FileSpec, Found, Table, TableHandle, WorkTable};
@@ -133,6 +134,7 @@ impl<'a> Provider<'a> {
     /// Tells the values of the literals in the query that is bound next.
     pub(super) fn with_literals(mut self, literals: Vec<Literal>) -> Self {
         self.planners.push(Arc::new(LiteralPlanner(literals)));
+        self.planners.push(Arc::new(CastNames));
         self
     }
 

@@ -22,7 +22,9 @@ pub use meta::{
     BUCKETING_VERSION, BucketMeta, ColumnMeta, DatabaseMeta, META, MadeFrom, SORTED_BY, SortedMeta, TableMeta, ViewMeta,
     parse_sorted_by,
 };
-pub use statistics::{ColumnStatisticsMeta, PartitionStatisticsMeta, TableStatisticsMeta, fingerprint, fingerprint_of};
+pub use statistics::{
+    ColumnStatisticsMeta, FrequentValueMeta, PartitionStatisticsMeta, TableStatisticsMeta, fingerprint, fingerprint_of,
+};
 pub(crate) use types::same_type;
 pub use types::{parse_type, type_name};
 

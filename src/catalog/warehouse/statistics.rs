@@ -3,13 +3,19 @@
 //! Footers tell rows, bounds and NULLs; how many values a column has they do not. ANALYZE counts
 //! them and writes them down with a fingerprint of the files: names, lengths, times. While that is
 //! the same the optimizer believes the counts; when files have changed it does not, and DESCRIBE
-//! EXTENDED says so.
+//! EXTENDED says so. Values with far more rows than their share are written down, too: what a sample
+//! of the files would only guess.
 
 use crate::catalog::{FileTable, Table};
+use crate::column::to_storage_type;
+use crate::layout::{KeyPoint, points};
+use arrow::datatypes::{DataType, Field};
+use datafusion_common::ScalarValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Statistics of a table at some moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +54,18 @@ pub struct ColumnStatisticsMeta {
     /// Bytes of the longest value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width_max: Option<u64>,
+    /// Values that many rows have, the most frequent first; none where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequent: Option<Vec<FrequentValueMeta>>,
+}
+
+/// A value that many rows have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrequentValueMeta {
+    /// As CAST to STRING writes it.
+    pub value: String,
+    /// Rows that have it.
+    pub rows: u64,
 }
 
 /// Statistics of a partition.
@@ -86,6 +104,20 @@ impl TableStatisticsMeta {
     /// Whether the files are those that were counted.
     pub fn is_of(&self, table: &FileTable) -> bool {
         !self.columns.is_empty() && self.files == fingerprint(table)
+    }
+
+    /// Frequent values of each column of `table` that was looked at.
+    pub fn frequent(&self, table: &FileTable) -> Vec<Option<Vec<(KeyPoint, f64)>>> {
+        let point = |value: &FrequentValueMeta, data_type: &DataType| {
+            let array = ScalarValue::try_from_string(value.value.clone(), data_type).and_then(|value| value.to_array()).ok()?;
+            let (point, _) = points::frequent(&to_storage_type(&array).ok()?, 1).pop()?;
+            Some((point, value.rows as f64))
+        };
+        let of_column = |field: &Arc<Field>| {
+            let values = self.columns.get(field.name())?.frequent.as_ref()?;
+            values.iter().map(|value| point(value, field.data_type())).collect()
+        };
+        table.schema().fields().iter().map(of_column).collect()
     }
 
     /// Different values of each column of `table` that were counted.

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::reader::DataFile;
+use crate::format::retry::Patient;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -48,7 +49,7 @@ impl Codec {
 
     /// The bytes of a file, decompressed.
     pub(super) fn open(self, file: &DataFile) -> Result<Box<dyn Read + Send>> {
-        let bytes = BufReader::with_capacity(READ_BYTES, file.file()?);
+        let bytes = BufReader::with_capacity(READ_BYTES, Patient(file.file()?));
         Ok(match self {
             Self::None => Box::new(bytes),
             Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
@@ -64,7 +65,7 @@ impl Codec {
 }
 
 /// Snappy's own frames begin with their name; anything else is taken for the blocks of Hadoop.
-fn snappy(mut bytes: BufReader<std::fs::File>) -> io::Result<Box<dyn Read + Send>> {
+fn snappy(mut bytes: BufReader<Patient>) -> io::Result<Box<dyn Read + Send>> {
     let start = std::io::BufRead::fill_buf(&mut bytes)?;
     if start.starts_with(b"\xff\x06\x00\x00sNaPpY") {
         return Ok(Box::new(snap::read::FrameDecoder::new(bytes)));

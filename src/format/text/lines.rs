@@ -16,6 +16,7 @@
 use super::codec::Codec;
 use crate::error::{Error, Result};
 use crate::format::reader::{DataFile, Split};
+use crate::format::retry::with_retries;
 use memchr::{memchr, memrchr};
 use std::fs::File;
 use std::io::Read;
@@ -279,7 +280,7 @@ impl LineReader {
         while self.filled < wanted {
             let room = &mut self.buffer[self.filled..wanted];
             let more = match &mut self.input {
-                Input::File { file, at } => file.read_at(room, *at).inspect(|more| *at += *more as u64),
+                Input::File { file, at } => with_retries(|| file.read_at(room, *at)).inspect(|more| *at += *more as u64),
                 Input::Stream(bytes) => bytes.read(room),
             };
             match more {

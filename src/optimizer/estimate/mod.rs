@@ -38,6 +38,9 @@ const UNKNOWN_TABLE_ROWS: f64 = 100_000.0;
 /// Share of distinct values in a column without any statistics. Guessed.
 const UNKNOWN_DISTINCT_SHARE: f64 = 0.1;
 
+/// Share of a range from which on it counts as the whole: bounds of keys that match differ by chance. Guessed.
+const MOSTLY_COMMON: f64 = 0.5;
+
 /// What is expected of one output column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnEstimate {
@@ -90,7 +93,10 @@ impl ColumnEstimate {
         }
         let both = max.min(other_max) - min.max(other_min) + 1.0;
         // One value of each at least, however far apart values lie.
-        let share = |span: f64, domain: f64| (both.max(1.0) / span.max(1.0)).max(1.0 / domain.max(1.0)).min(1.0);
+        let share = |span: f64, domain: f64| match (both.max(1.0) / span.max(1.0)).max(1.0 / domain.max(1.0)) {
+            mostly if mostly >= MOSTLY_COMMON => 1.0,
+            share => share,
+        };
         (share(max - min + 1.0, self.domain), share(other_max - other_min + 1.0, other.domain))
     }
 

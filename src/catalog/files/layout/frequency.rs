@@ -45,9 +45,13 @@ pub(super) struct Sample {
 }
 
 impl FileTable {
-    /// Values of a column that a sample shows to be frequent, with the rows they are expected to have,
-    /// the most frequent first. Nothing where the sample cannot be read: reading the rows will tell.
+    /// Values of a column that are frequent, with the rows they are expected to have, the most frequent
+    /// first: as ANALYZE TABLE has counted them, or as a sample shows. Nothing where the sample cannot be
+    /// read: reading the rows will tell.
     pub fn frequent(self: &Arc<Self>, column: usize) -> Vec<(KeyPoint, f64)> {
+        if let Some(counted) = self.frequent.get().and_then(|columns| columns.get(column)?.clone()) {
+            return counted;
+        }
         self.sampled(column).map(|sample| sample.frequent.clone()).unwrap_or_default()
     }
 
