@@ -57,9 +57,13 @@ fn functions_in_sql() {
     assert_eq!(lines(&session, "SHOW FUNCTIONS LIKE 'tw*'"), ["twice"]);
     let told = lines(&session, "DESCRIBE FUNCTION EXTENDED area");
     assert_eq!(told.last().unwrap(), "Body: width * height");
-    let failure = |sql: &str| match session.execute(sql).find_map(Result::err) {
-        Some(error) => error.to_string(),
-        None => panic!("no error: {sql}"),
+    let failure = |sql: &str| {
+        let wrong = session.execute(sql).find_map(|outcome| match outcome.map(|outcome| outcome.kind) {
+            Ok(OutcomeKind::Rows(rows)) => rows.filter_map(Result::err).next(),
+            Ok(_) => None,
+            Err(error) => Some(error),
+        });
+        wrong.unwrap_or_else(|| panic!("no error: {sql}")).to_string()
     };
     assert!(failure("SELECT twice(1, 2)").contains("takes 1 arguments, not 2"));
     assert!(failure("CREATE TEMPORARY FUNCTION bad(x INT) RETURN y + 1").contains("body of bad"));

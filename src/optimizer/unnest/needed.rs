@@ -10,8 +10,8 @@
 //! ```
 //!
 //! So a subquery needs ours when one inside it reaches further out than to its own rows, or when something
-//! stands between its top and a correlated filter that does not let filters through: a window, a LIMIT, the
-//! side of a join that is not kept whole, an aggregate of all rows below anything that counts on its row.
+//! stands between its top and a correlated filter that does not let filters through: a window, a LIMIT, a name,
+//! the side of a join that is not kept whole, an aggregate of all rows below anything that counts on its row.
 //! Cost: the plan is walked once a level of subqueries.
 
 use super::{free_columns, outer_columns};
@@ -101,6 +101,8 @@ fn holds_back(plan: &LogicalPlan, counted_on: bool) -> Result<bool> {
     }
     Ok(match plan {
         LogicalPlan::Window(_) | LogicalPlan::Limit(_) => true,
+        // The filter's columns have other names above a table that is named, or none.
+        LogicalPlan::SubqueryAlias(_) => true,
         LogicalPlan::Sort(sort) if sort.fetch.is_some() => true,
         LogicalPlan::Distinct(Distinct::On(_)) => true,
         LogicalPlan::Distinct(Distinct::All(input)) => holds_back(input, true)?,
