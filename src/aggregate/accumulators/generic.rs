@@ -3,7 +3,7 @@
 use super::{Accumulate, Groups, SlotSpec};
 use crate::column::{Column, to_plan_type, to_storage_type};
 use crate::error::Result;
-use arrow::array::{ArrayRef, BooleanArray, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, new_empty_array, new_null_array};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::{EmitTo, GroupsAccumulator};
@@ -132,6 +132,12 @@ impl Accumulate for Generic {
     }
 
     fn drain(&mut self, count: usize) -> Result<Vec<ArrayRef>> {
+        // DataFusion's adapter makes arrays of values, and cannot of none.
+        if count == 0 {
+            let types = Self::state_types(&self.spec)?;
+            self.renew()?;
+            return Ok(types.iter().map(new_empty_array).collect());
+        }
         self.complete(count)?;
         let state = self.inner.state(EmitTo::All)?;
         self.renew()?;
@@ -139,6 +145,10 @@ impl Accumulate for Generic {
     }
 
     fn finish(&mut self, count: usize) -> Result<ArrayRef> {
+        if count == 0 {
+            self.renew()?;
+            return to_storage_type(&new_empty_array(self.spec.call.field.data_type()));
+        }
         self.complete(count)?;
         let values = self.inner.evaluate(EmitTo::All)?;
         self.renew()?;
