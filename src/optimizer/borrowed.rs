@@ -26,7 +26,7 @@ use super::constants;
 use super::push_filters::PushFilters;
 use crate::error::Result;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{JoinType, Result as PlanResult};
+use datafusion_common::{JoinType, NullEquality, Result as PlanResult};
 use datafusion_expr::{Expr, LogicalPlan, Operator};
 use datafusion_optimizer::optimizer::ApplyOrder;
 use datafusion_optimizer::{Optimizer, OptimizerConfig, OptimizerContext, OptimizerRule};
@@ -205,10 +205,30 @@ static RULES: LazyLock<Vec<(AnyRule, Option<Traits>)>> = LazyLock::new(|| {
     rules
 });
 
+/// Whether a join takes NULLs as equal.
+fn matches_nulls(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Join(join) if join.null_equality == NullEquality::NullEqualsNull && !join.on.is_empty())
+}
+
+/// Nodes that a rule gets wrong: each of these makes keys of equalities beside keys for which NULLs are equal,
+/// and a join has one way with NULLs for all its keys.
+fn spared(rule: &str) -> fn(&LogicalPlan) -> bool {
+    match rule {
+        "extract_equijoin_predicate" => matches_nulls,
+        "eliminate_cross_join" => |plan| {
+            let found =
+                plan.apply(|node| Ok(if matches_nulls(node) { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue }));
+            !matches!(found, Ok(TreeNodeRecursion::Continue))
+        },
+        _ => |_| false,
+    }
+}
+
 /// A rule that notes whether it has changed something; `only_after` others have, for one of them.
 #[derive(Debug)]
 struct Noted {
     rule: AnyRule,
+    spared: fn(&LogicalPlan) -> bool,
     changed: Arc<AtomicBool>,
     only_after: bool,
 }
@@ -227,7 +247,7 @@ impl OptimizerRule for Noted {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> PlanResult<Transformed<LogicalPlan>> {
-        if self.only_after && !self.changed.load(Relaxed) {
+        if (self.only_after && !self.changed.load(Relaxed)) || (self.spared)(&plan) {
             return Ok(Transformed::no(plan));
         }
         let result = self.rule.rewrite(plan, config)?;
@@ -259,7 +279,7 @@ pub(super) fn rounds(
             .filter(|(rule, need)| need.is_none_or(|need| need.meets(traits)) && !(settled && ONCE.contains(&rule.name())));
         let noted = |(rule, _): &(AnyRule, Option<Traits>)| -> AnyRule {
             let only_after = last.is_some() && rule.name() == PRUNE;
-            Arc::new(Noted { rule: rule.clone(), changed: changed.clone(), only_after })
+            Arc::new(Noted { rule: rule.clone(), spared: spared(rule.name()), changed: changed.clone(), only_after })
         };
         let round = Optimizer::with_rules(rules.map(noted).collect());
         plan = round.optimize(plan, context, |plan, rule| trace(rule.name(), plan))?;

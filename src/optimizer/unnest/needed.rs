@@ -18,6 +18,7 @@ use super::{free_columns, outer_columns};
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, Result};
 use datafusion_expr::logical_plan::{Distinct, FetchType, SkipType};
+use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{Expr, JoinType, LogicalPlan};
 
 /// Whether a plan has subqueries that the borrowed rules would get wrong.
@@ -106,7 +107,11 @@ fn holds_back(plan: &LogicalPlan, counted_on: bool) -> Result<bool> {
         LogicalPlan::Sort(sort) if sort.fetch.is_some() => true,
         LogicalPlan::Distinct(Distinct::On(_)) => true,
         LogicalPlan::Distinct(Distinct::All(input)) => holds_back(input, true)?,
-        LogicalPlan::Aggregate(aggregate) => counted_on && aggregate.group_expr.is_empty() || holds_back(&aggregate.input, true)?,
+        LogicalPlan::Aggregate(aggregate) => {
+            counted_on && aggregate.group_expr.is_empty()
+                || asks_only_outside(&aggregate.input)?
+                || holds_back(&aggregate.input, true)?
+        }
         LogicalPlan::Join(join) => {
             let (left_kept, right_kept) = match join.join_type {
                 JoinType::Inner => (true, true),
@@ -124,4 +129,18 @@ fn holds_back(plan: &LogicalPlan, counted_on: bool) -> Result<bool> {
             other.inputs().into_iter().map(|input| holds_back(input, counted_on)).collect::<Result<Vec<_>>>()?.contains(&true)
         }
     })
+}
+
+/// Whether a condition below is on columns from outside alone: it holds for all rows or for none, and above an
+/// aggregate it would be a condition on its one row.
+fn asks_only_outside(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        if let LogicalPlan::Filter(filter) = node {
+            let outside = |part: &&Expr| part.contains_outer() && part.column_refs().is_empty();
+            found = found || split_conjunction(&filter.predicate).iter().any(outside);
+        }
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
