@@ -1,5 +1,6 @@
 //! Special forms of the grammar that are plain calls, and calls that are other expressions.
 
+use super::desugar::build;
 use crate::config::Config;
 use datafusion_common::ScalarValue;
 use sqlparser::ast::*;
@@ -204,17 +205,7 @@ fn cast(expr: Expr, data_type: DataType) -> Expr {
 
 /// A call of a function.
 pub(super) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
+    Expr::Function(build::call(name, arguments))
 }
 
 /// Parameters of lambdas in scope: the binder takes `state.field` for a column of a table.

@@ -14,7 +14,7 @@
 //! ([`super::rewrite`]), so what it writes is plain SQL.
 
 mod aliases;
-mod build;
+pub(super) mod build;
 mod joins;
 mod likes;
 mod scope;
