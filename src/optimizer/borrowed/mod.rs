@@ -13,28 +13,38 @@
 //!              └────────────────── another round ──────────────────────┘
 //! ```
 //!
-//! What a rule makes for another within a round (a join for a subquery) is counted as being there;
-//! anything else waits for the next round, and the last round finds nothing left to change. A rule that
-//! this table does not name always runs.
+//! What a rule makes for another waits for the next round, and the last round finds nothing left to
+//! change. A rule that this table does not name always runs.
+//!
+//! Subqueries become joins ahead of the first round ([`UNNESTING`]): all that a round does would have to
+//! be done again with the joins.
+//!
+//! A second round is run only where the first has left something that a rule ahead of those that moved
+//! it would take up ([`Traits::OPEN`]): filters that became keys, outer joins that lost their NULLs,
+//! limits. Most queries have none of that, and the last rules move filters and columns once more anyway.
 //!
 //! Later rounds are there for what predicates and joins do to each other when they move. Unless the
-//! round before took apart subqueries or the like, the rules of [`ONCE`] find something in them only
+//! round before took apart outer joins or the like, the rules of [`ONCE`] find something in them only
 //! where moving has brought constants together, which the walk sees; and columns are pruned again
 //! only if some rule has changed something.
 
-use super::constants;
+mod pass;
+mod traits;
+
+use super::constants::FoldConstants;
 use super::push_filters::PushFilters;
 use crate::error::Result;
-use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{JoinType, NullEquality, Result as PlanResult};
-use datafusion_expr::{Expr, LogicalPlan, Operator};
-use datafusion_optimizer::optimizer::ApplyOrder;
-use datafusion_optimizer::{Optimizer, OptimizerConfig, OptimizerContext, OptimizerRule};
+use datafusion_common::NullEquality;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_expr::LogicalPlan;
+use datafusion_expr::logical_plan::InvariantLevel;
+use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion_optimizer::optimize_projections::OptimizeProjections;
+use datafusion_optimizer::{Optimizer, OptimizerContext, OptimizerRule};
+use pass::Passes;
 use std::hash::BuildHasher;
-use std::ops::BitOr;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
+use traits::Traits;
 
 /// Rounds end here even if a rule still changes something.
 const ROUNDS_MAX: usize = 4;
@@ -69,119 +79,23 @@ const RULES_NEED: &[(&str, Traits)] = &[
 ];
 
 /// Rules for expressions, which are run again only where there is something new to find.
-const ONCE: &[&str] = &["simplify_expressions", "eliminate_duplicated_expr", "eliminate_group_by_constant"];
+const ONCE: &[&str] = &[SIMPLIFY, "eliminate_duplicated_expr", "eliminate_group_by_constant", "eliminate_join"];
+
+const SIMPLIFY: &str = "simplify_expressions";
+
+/// Rules that turn subqueries into joins, and what brings these into the forms that they know.
+const UNNESTING: &[&str] = &[
+    "rewrite_set_comparison",
+    FoldConstants::NAME,
+    SIMPLIFY,
+    "replace_distinct_aggregate",
+    "decorrelate_predicate_subquery",
+    "scalar_subquery_to_join",
+    "decorrelate_lateral_join",
+];
 
 /// The last rule of a round, which undoes nothing: it has nothing to do unless another has changed something.
 const PRUNE: &str = "optimize_projections";
-
-/// A set of things that a plan has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Traits(u16);
-
-impl Traits {
-    const NONE: Self = Self(0);
-    const AGGREGATE: Self = Self(1);
-    const DISTINCT: Self = Self(1 << 1);
-    const EMPTY: Self = Self(1 << 2);
-    const FILTER: Self = Self(1 << 3);
-    const JOIN: Self = Self(1 << 4);
-    const LATERAL: Self = Self(1 << 5);
-    const LIMIT: Self = Self(1 << 6);
-    const OUTER_JOIN: Self = Self(1 << 7);
-    const SET_COMPARISON: Self = Self(1 << 8);
-    const SUBQUERY: Self = Self(1 << 9);
-    const UNION: Self = Self(1 << 10);
-    /// An inner join without keys so far.
-    const CROSS_JOIN: Self = Self(1 << 11);
-    /// An expression of constants only, or a constant among conditions.
-    const CONSTANTS: Self = Self(1 << 12);
-    /// What leaves new expressions behind when it is gone.
-    const UNSETTLED: Self = Self(
-        Self::DISTINCT.0
-            | Self::EMPTY.0
-            | Self::LATERAL.0
-            | Self::OUTER_JOIN.0
-            | Self::SET_COMPARISON.0
-            | Self::SUBQUERY.0
-            | Self::UNION.0,
-    );
-
-    fn meets(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Everything in a plan and in the plans of its subqueries, and what rules make of it in one round.
-    fn of(plan: &LogicalPlan) -> Result<Self> {
-        let mut found = Self::NONE;
-        plan.apply_with_subqueries(|node| {
-            found = found | Self::of_node(node);
-            node.apply_expressions(|expr| {
-                expr.apply(|expr| {
-                    found = found | Self::of_expr(expr);
-                    Ok(TreeNodeRecursion::Continue)
-                })
-            })
-        })?;
-        if found.meets(Self::SET_COMPARISON) {
-            found = found | Self::SUBQUERY;
-        }
-        if found.meets(Self::SUBQUERY | Self::LATERAL) {
-            found = found | Self::JOIN | Self::CROSS_JOIN | Self::OUTER_JOIN | Self::FILTER | Self::AGGREGATE;
-        }
-        if found.meets(Self::DISTINCT) {
-            found = found | Self::AGGREGATE;
-        }
-        Ok(found)
-    }
-
-    fn of_node(node: &LogicalPlan) -> Self {
-        match node {
-            LogicalPlan::Aggregate(_) => Self::AGGREGATE,
-            LogicalPlan::Distinct(_) => Self::DISTINCT,
-            LogicalPlan::EmptyRelation(_) => Self::EMPTY,
-            LogicalPlan::Filter(_) => Self::FILTER,
-            LogicalPlan::Join(join) if join.join_type == JoinType::Inner && join.on.is_empty() => Self::JOIN | Self::CROSS_JOIN,
-            LogicalPlan::Join(join) if join.join_type == JoinType::Inner => Self::JOIN,
-            LogicalPlan::Join(_) => Self::JOIN | Self::OUTER_JOIN,
-            LogicalPlan::Limit(_) => Self::LIMIT,
-            LogicalPlan::Sort(sort) if sort.fetch.is_some() => Self::LIMIT,
-            LogicalPlan::Subquery(_) => Self::LATERAL,
-            LogicalPlan::Union(_) => Self::UNION,
-            _ => Self::NONE,
-        }
-    }
-
-    fn of_expr(expr: &Expr) -> Self {
-        match expr {
-            Expr::SetComparison(_) => Self::SET_COMPARISON,
-            Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) => Self::SUBQUERY,
-            Expr::Column(_) | Expr::Literal(..) | Expr::Alias(_) => Self::NONE,
-            Expr::BinaryExpr(binary) => {
-                let constant = |expr: &Expr| matches!(expr, Expr::Literal(..));
-                let (left, right) = (constant(&binary.left), constant(&binary.right));
-                let some = matches!(binary.op, Operator::And | Operator::Or) && (left || right);
-                if some || (left && right) { Self::CONSTANTS } else { Self::NONE }
-            }
-            other => {
-                let (mut some, mut all) = (false, true);
-                let looked = other.apply_children(|child| {
-                    some = true;
-                    all &= matches!(child, Expr::Literal(..));
-                    Ok(TreeNodeRecursion::Continue)
-                });
-                if looked.is_ok() && some && all { Self::CONSTANTS } else { Self::NONE }
-            }
-        }
-    }
-}
-
-impl BitOr for Traits {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
 
 type AnyRule = Arc<dyn OptimizerRule + Send + Sync>;
 
@@ -193,7 +107,7 @@ static RULES: LazyLock<Vec<(AnyRule, Option<Traits>)>> = LazyLock::new(|| {
             continue;
         }
         if rule.name() == "simplify_expressions" {
-            rules.push((Arc::new(constants::FoldConstants) as AnyRule, None));
+            rules.push((Arc::new(FoldConstants) as AnyRule, None));
         }
         let rule = match rule.name() {
             "push_down_filter" => Arc::new(PushFilters::default()) as AnyRule,
@@ -224,76 +138,78 @@ fn spared(rule: &str) -> fn(&LogicalPlan) -> bool {
     }
 }
 
-/// A rule that notes whether it has changed something; `only_after` others have, for one of them.
-#[derive(Debug)]
-struct Noted {
-    rule: AnyRule,
-    spared: fn(&LogicalPlan) -> bool,
-    changed: Arc<AtomicBool>,
-    only_after: bool,
-}
-
-impl OptimizerRule for Noted {
-    fn name(&self) -> &str {
-        self.rule.name()
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.rule.apply_order()
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> PlanResult<Transformed<LogicalPlan>> {
-        if (self.only_after && !self.changed.load(Relaxed)) || (self.spared)(&plan) {
-            return Ok(Transformed::no(plan));
-        }
-        let result = self.rule.rewrite(plan, config)?;
-        if result.transformed {
-            self.changed.store(true, Relaxed);
-        }
-        Ok(result)
-    }
-}
-
 /// Runs the borrowed rules until nothing changes. `trace` hears of every rule that ran.
 ///
 /// # Errors
 /// Those of the rules: a plan that they find wrong, arithmetic of constants that fails.
-pub(super) fn rounds(
-    mut plan: LogicalPlan,
-    context: &OptimizerContext,
-    trace: &dyn Fn(&str, &LogicalPlan),
-) -> Result<LogicalPlan> {
-    debug_assert_eq!(context.options().optimizer.max_passes, 1, "a round is a pass");
+pub(super) fn rounds(plan: LogicalPlan, context: &OptimizerContext, trace: &dyn Fn(&str, &LogicalPlan)) -> Result<LogicalPlan> {
     let hasher = foldhash::fast::FixedState::default();
+    let mut passes = Passes::new(plan, context, trace);
+    let mut traits = Traits::of(passes.plan())?;
+    let nested = traits.meets(Traits::NESTED);
+    if nested {
+        for (rule, need) in RULES.iter().filter(|(rule, _)| UNNESTING.contains(&rule.name())) {
+            if need.is_none_or(|need| need.meets(traits)) {
+                passes.run(rule.as_ref(), spared(rule.name()))?;
+            }
+        }
+        traits = Traits::of(passes.plan())?;
+    }
     let mut last: Option<(Traits, u64)> = None;
+    // How often the plan has changed, and where that was when a rule last found nothing to do.
+    let mut changes = 0u32;
+    let mut idle_at = vec![None; RULES.len()];
     for _ in 0..ROUNDS_MAX {
-        let traits = Traits::of(&plan)?;
-        let settled = last.is_some_and(|(before, _)| !before.meets(Traits::UNSETTLED)) && !traits.meets(Traits::CONSTANTS);
-        let changed = Arc::new(AtomicBool::new(false));
-        let rules = RULES
-            .iter()
-            .filter(|(rule, need)| need.is_none_or(|need| need.meets(traits)) && !(settled && ONCE.contains(&rule.name())));
-        let noted = |(rule, _): &(AnyRule, Option<Traits>)| -> AnyRule {
-            let only_after = last.is_some() && rule.name() == PRUNE;
-            Arc::new(Noted { rule: rule.clone(), spared: spared(rule.name()), changed: changed.clone(), only_after })
-        };
-        let round = Optimizer::with_rules(rules.map(noted).collect());
-        plan = round.optimize(plan, context, |plan, rule| trace(rule.name(), plan))?;
-        if !changed.load(Relaxed) {
-            break;
+        let constants = traits.meets(Traits::CONSTANTS);
+        let simplified = nested && last.is_none() && !constants;
+        let settled = last.is_some_and(|(before, _)| !before.meets(Traits::UNSETTLED)) && !constants;
+        let begun = changes;
+        for ((rule, need), idle) in RULES.iter().zip(&mut idle_at) {
+            let name = rule.name();
+            let known = *idle == Some(changes)
+                || (simplified && name == SIMPLIFY)
+                || (settled && ONCE.contains(&name))
+                || (last.is_some() && changes == begun && name == PRUNE);
+            if known || need.is_some_and(|need| !need.meets(traits)) {
+                continue;
+            }
+            if passes.run(rule.as_ref(), spared(name))? {
+                changes += 1;
+            } else {
+                *idle = Some(changes);
+            }
         }
         // Some rules say that they changed what they made again as it was.
-        let hash = hasher.hash_one(&plan);
-        if last.is_some_and(|(_, before)| before == hash) {
+        let hash = if changes > begun { hasher.hash_one(passes.plan()) } else { 0 };
+        if changes == begun || last.is_some_and(|(_, before)| before == hash) {
+            break;
+        }
+        let found = Traits::of(passes.plan())?;
+        if !traits.meets(Traits::LEAVING) && !found.meets(Traits::OPEN) {
             break;
         }
         last = Some((traits, hash));
+        traits = found;
     }
-    Ok(plan)
+    Ok(passes.into_plan())
+}
+
+/// What runs last, once: filters and projections go where a tree of another shape wants them.
+static LAST: LazyLock<[AnyRule; 3]> = LazyLock::new(|| {
+    [Arc::new(PushFilters::default()), Arc::new(CommonSubexprEliminate::new()), Arc::new(OptimizeProjections::new())]
+});
+
+/// Runs the last rules, and checks what all rules have made.
+///
+/// # Errors
+/// Those of the rules, and one if the plan is not one that could run.
+pub(super) fn last(plan: LogicalPlan, context: &OptimizerContext, trace: &dyn Fn(&str, &LogicalPlan)) -> Result<LogicalPlan> {
+    let mut passes = Passes::new(plan, context, trace);
+    for rule in LAST.iter() {
+        passes.run(rule.as_ref(), |_| false)?;
+    }
+    passes.plan().check_invariants(InvariantLevel::Executable)?;
+    Ok(passes.into_plan())
 }
 
 #[cfg(test)]
@@ -303,10 +219,16 @@ mod tests {
     #[test]
     fn the_tables_name_rules_that_exist() {
         let all: Vec<String> = Optimizer::new().rules.iter().map(|rule| rule.name().to_string()).collect();
-        for name in
-            LEFT_OUT.iter().map(|(name, _)| name).chain(RULES_NEED.iter().map(|(name, _)| name)).chain(ONCE).chain([&PRUNE])
+        for name in LEFT_OUT
+            .iter()
+            .map(|(name, _)| name)
+            .chain(RULES_NEED.iter().map(|(name, _)| name))
+            .chain(ONCE)
+            .chain(UNNESTING)
+            .chain([&PRUNE])
         {
-            assert!(all.iter().any(|rule| rule == name), "{name} is none of {all:?}");
+            let known = *name == FoldConstants::NAME || all.iter().any(|rule| rule == name);
+            assert!(known, "{name} is none of {all:?}");
         }
     }
 }
