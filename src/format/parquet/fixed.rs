@@ -16,6 +16,7 @@ use super::delta::DeltaReader;
 use super::delta_bytes::PrefixReader;
 use super::hybrid::Hybrid;
 use super::kind::Kind;
+use super::page_data::PageData;
 use super::split::SplitReader;
 use super::spread::{Plain, spread};
 use super::values::{Take, Values, Wanted, too_short};
@@ -214,18 +215,19 @@ struct FixedValues<F: Fixed> {
 
 /// The values of a dictionary.
 enum FixedDictionary<F: Fixed> {
-    /// As they are in the page, and their number: numbers are converted as they are gathered.
-    Stored(Bytes, usize),
+    /// As they are in the page, and their number: numbers are converted as they are gathered, and the
+    /// page is decompressed up to the largest code.
+    Stored(PageData, usize),
     Converted(Vec<F::Native>),
 }
 
 impl<F: Fixed> FixedDictionary<F> {
-    fn new(fixed: F, data: &Bytes, count: usize) -> Result<Self> {
+    fn new(fixed: F, data: PageData, count: usize) -> Result<Self> {
         let width = fixed.width();
         let bytes = count.checked_mul(width).filter(|bytes| *bytes <= data.len()).ok_or_else(too_short)?;
         Ok(match F::STORED {
-            Stored::Integer | Stored::Float => Self::Stored(data.slice(..bytes), count),
-            Stored::Bytes => Self::Converted(data[..bytes].chunks_exact(width).map(|value| fixed.read(value)).collect()),
+            Stored::Integer | Stored::Float => Self::Stored(data, count),
+            Stored::Bytes => Self::Converted(data.all()?[..bytes].chunks_exact(width).map(|value| fixed.read(value)).collect()),
         })
     }
 
@@ -237,12 +239,17 @@ impl<F: Fixed> FixedDictionary<F> {
     }
 
     /// Appends the values of `codes`, the largest of which is `largest`.
-    fn gather(&self, fixed: F, codes: &[u32], largest: u32, out: &mut Vec<F::Native>) -> Result<()> {
+    fn gather(&mut self, fixed: F, codes: &[u32], largest: u32, out: &mut Vec<F::Native>) -> Result<()> {
         check_code(codes, largest, self.len())?;
         match self {
             Self::Stored(data, _) => {
-                let (data, width) = (&data[..], fixed.width());
-                // SAFETY: every code is below the number of values, each of `width` bytes.
+                if codes.is_empty() {
+                    return Ok(());
+                }
+                let width = fixed.width();
+                let bytes = (largest as usize + 1) * width;
+                let data = data.reach(bytes)?.get(..bytes).ok_or_else(too_short)?;
+                // SAFETY: every code is at most the largest, whose `width` bytes are there.
                 let value = |code: &u32| unsafe { data.get_unchecked(*code as usize * width..(*code as usize + 1) * width) };
                 out.extend(codes.iter().map(|code| fixed.read(value(code))));
             }
@@ -254,7 +261,7 @@ impl<F: Fixed> FixedDictionary<F> {
 }
 
 enum FixedPage {
-    Plain { data: Bytes, at: usize },
+    Plain { data: PageData, at: usize },
     Codes(Hybrid),
     Deltas(DeltaReader),
     Prefixes(Box<PrefixReader>),
@@ -263,7 +270,7 @@ enum FixedPage {
 
 impl<F: Fixed> FixedValues<F> {
     fn boxed(fixed: F, data_type: DataType) -> Box<dyn Values> {
-        let page = FixedPage::Plain { data: Bytes::new(), at: 0 };
+        let page = FixedPage::Plain { data: Bytes::new().into(), at: 0 };
         Box::new(Self {
             fixed,
             data_type,
@@ -283,15 +290,19 @@ impl<F: Fixed> FixedValues<F> {
 }
 
 impl<F: Fixed> Values for FixedValues<F> {
-    fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()> {
-        self.dictionary = Some(FixedDictionary::new(self.fixed, &data, count)?);
+    fn dictionary(&mut self, data: PageData, count: usize) -> Result<()> {
+        self.dictionary = Some(FixedDictionary::new(self.fixed, data, count)?);
         self.shared = None;
         Ok(())
     }
 
-    fn begin(&mut self, encoding: Encoding, data: Bytes) -> Result<()> {
+    fn begin(&mut self, encoding: Encoding, data: PageData) -> Result<()> {
+        if encoding == Encoding::PLAIN {
+            self.page = FixedPage::Plain { data, at: 0 };
+            return Ok(());
+        }
+        let data = data.all()?;
         self.page = match encoding {
-            Encoding::PLAIN => FixedPage::Plain { data, at: 0 },
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => FixedPage::Codes(Hybrid::with_width_byte(data)?),
             Encoding::DELTA_BINARY_PACKED if F::STORED == Stored::Integer => FixedPage::Deltas(DeltaReader::new(data)?),
             Encoding::DELTA_BYTE_ARRAY if F::STORED == Stored::Bytes => FixedPage::Prefixes(Box::new(PrefixReader::new(data)?)),
@@ -315,13 +326,13 @@ impl<F: Fixed> Values for FixedValues<F> {
         let (fixed, width, out) = (self.fixed, self.fixed.width(), &mut self.out);
         match &mut self.page {
             FixedPage::Plain { data, at } => {
-                let bytes = take.consumed().checked_mul(width).and_then(|bytes| data.get(*at..)?.get(..bytes));
-                let bytes = bytes.ok_or_else(too_short)?;
+                let end = take.consumed().checked_mul(width).and_then(|bytes| at.checked_add(bytes)).ok_or_else(too_short)?;
+                let bytes = data.reach(end)?.get(*at..end).ok_or_else(too_short)?;
                 *at += bytes.len();
                 convert(fixed, bytes, take, out);
             }
             FixedPage::Codes(codes) if take.consumed() > 0 => {
-                let dictionary = self.dictionary.as_ref().ok_or_else(no_dictionary)?;
+                let dictionary = self.dictionary.as_mut().ok_or_else(no_dictionary)?;
                 self.codes.clear();
                 let largest = codes.take(take, &mut self.codes, &mut self.scratch)?;
                 dictionary.gather(fixed, &self.codes, largest, out)?;
@@ -481,7 +492,7 @@ impl<F: Fixed> FixedValues<F> {
     }
 
     fn gather(&mut self, codes: &[u32]) -> Result<()> {
-        let dictionary = self.dictionary.as_ref().ok_or_else(no_dictionary)?;
+        let dictionary = self.dictionary.as_mut().ok_or_else(no_dictionary)?;
         let largest = codes.iter().fold(0, |largest: u32, code| largest.max(*code));
         dictionary.gather(self.fixed, codes, largest, &mut self.out)
     }
