@@ -21,6 +21,7 @@ mod delta_bytes;
 mod dictionary;
 mod file_schema;
 mod fixed;
+mod fixed_dictionary;
 mod footer;
 mod footer_cache;
 mod footer_store;

@@ -141,7 +141,7 @@ fn values(kind: Kind, data_type: &DataType, rows: usize) -> Result<Box<dyn Value
         Kind::Boolean => Box::new(BooleanValues::new()),
         Kind::Bytes(length) => Box::new(StringValues::new(*data_type == DataType::Utf8View, length, rows)),
         Kind::DecimalBytes(length) => Box::new(DecimalValues::new(length, rows, storage_type(data_type))),
-        other => fixed_values(other, storage_type(data_type)).ok_or_else(|| Error::internal("a kind without a decoder"))?,
+        other => fixed_values(other, storage_type(data_type), rows).ok_or_else(|| Error::internal("a kind without a decoder"))?,
     })
 }
 

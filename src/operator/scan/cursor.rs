@@ -98,7 +98,7 @@ impl ScanCursor {
         };
         let conditions = scan.conditions.iter().zip(&unit.always).filter(|(_, always)| !**always);
         let conditions = conditions.map(|(condition, _)| condition);
-        let alone = conditions.clone().filter(|condition| !condition.predicate.is_fallible());
+        let alone = conditions.clone().filter(|condition| !condition.predicate.is_fallible() && condition.predicate.is_ready());
         let tested = alone.filter_map(|condition| <[usize; 1]>::try_from(condition.predicate.columns()).ok());
         let tested = tested.flatten().collect();
         let filters = Filters::new(conditions.cloned(), cost);
