@@ -7,6 +7,7 @@
 //!   SELECT a + 1 AS b, b * 2                 SELECT a + 1 AS b, (a + 1) * 2         aliases
 //!   t PIVOT .., UNPIVOT .., TABLESAMPLE ..   a subquery in FROM                     tables
 //!   a EXCEPT ALL b                           EXCEPT over numbered rows              sets
+//!   SELECT * EXCEPT (t.a)                    SELECT t.b, ..                         excepts
 //! ```
 //!
 //! Some of these need to know which columns a table or subquery has: [`scope`] finds the names, and
@@ -15,6 +16,7 @@
 
 mod aliases;
 pub(super) mod build;
+mod excepts;
 mod joins;
 mod likes;
 mod scope;
@@ -150,6 +152,7 @@ impl Desugar<'_> {
         for table in &mut select.from {
             self.table(table)?;
         }
+        self.wildcards_with_exceptions(select)?;
         self.generators(select)?;
         for condition in [&mut select.selection, &mut select.having, &mut select.qualify].into_iter().flatten() {
             self.tuples_of_condition(condition, false);
