@@ -2,7 +2,7 @@
 """Random queries over small tables: skep's answers against DuckDB's.
 
 Usage: differential.py (--suite PATH | --skep PATH) [--queries 1000] [--seed 1] [--set NAME=VALUE]... [--depth N]
-                       [--workers 2] [--stop-after 20] [--pass-over TEXT]... [--keep DIR] [--show] [--timeout 20]
+                       [--workers 2] [--stop-after 20] [--pass-over TEXT]... [--keep DIR] [--show] [--timeout 60]
 
 Run it with a Python that has duckdb. --suite is `target/release/examples/suite`; --skep is the command,
 a process a query, for a build without the example. `generator.py` makes the queries and says what they have;
@@ -206,7 +206,7 @@ def main():
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--stop-after", type=int, default=20)
     parser.add_argument("--pass-over", action="append", default=[])
-    parser.add_argument("--timeout", type=float, default=20)
+    parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--keep", help="a directory for the tables")
     parser.add_argument("--show", action="store_true", help="print every query")
     args = parser.parse_args()

@@ -293,7 +293,8 @@ class Maker:
         first = self.value(kind, scopes, 0)
         if self.maybe(0.75):
             return Node("(", first, self.one(" IN (", " NOT IN ("), query, "))", simpler=simpler)
-        return Node("(", first, self.one(" = ", " <> ", " < ", " >= "), self.one("ANY (", "ALL ("), query, "))", simpler=simpler)
+        # The parser takes no set operation that begins with a bracket behind ANY and ALL.
+        return Node("(", first, self.one(" = ", " <> ", " < ", " >= "), self.one("ANY (", "ALL ("), "SELECT q.* FROM (", query, ") AS q))", simpler=simpler)
 
     def aggregate(self, kind, scopes, depth):
         """A call that gives the type. Its arguments are of the query that it stands in alone: an aggregate of
@@ -369,8 +370,8 @@ class Maker:
             name, type_ = self.chance.choice(right.columns)
             left = self.column(type_, [relations])
             if left:
-                operator = " = " if self.maybe(0.9) else " IS NOT DISTINCT FROM "
-                equal.append(Node(f"{left}{operator}{right.alias}.{name}", simpler=["TRUE"]))
+                both = f"{left} = {right.alias}.{name}" if self.maybe(0.9) else f"({left} IS NOT DISTINCT FROM {right.alias}.{name})"
+                equal.append(Node(both, simpler=["TRUE"]))
         more = []
         # DuckDB has outer joins on anything, Spark too: but a full one without an equality is a product.
         if not equal or (kind != " FULL JOIN " and self.maybe(0.3)):
@@ -584,7 +585,7 @@ class Maker:
         union = self.one(" UNION ALL ", " UNION ")
         if self.maybe(0.5):
             query = Node("SELECT DISTINCT c0 FROM (", query, ") AS b")
-        return Node(f"{name}(c0, c1) AS (SELECT q.c0, 0 FROM (", query, ") AS q", union, step, ")"), [("c0", "int"), ("c1", "int")]
+        return Node(f"{name}(c0, c1) AS (SELECT CAST(q.c0 AS INT), 0 FROM (", query, ") AS q", union, step, ")"), [("c0", "int"), ("c1", "int")]
 
     def statement(self):
         listed, recursive = [], False
