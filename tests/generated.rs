@@ -196,7 +196,10 @@ impl Maker {
         let x = self.value(kind, scope, less.min(1));
         match form {
             0 => format!("({x} IS {}NULL)", self.chance.one(&["", "NOT "])),
-            1 => format!("({x} IN ({}, {}))", self.chance.constant(kind), self.chance.constant(kind)),
+            1 => {
+                let (first, second) = (self.chance.constant(kind), self.chance.constant(kind));
+                format!("({x} IN ({first}, {second}))")
+            }
             2 => format!("({x} BETWEEN {} AND {})", self.value(kind, scope, 0), self.value(kind, scope, 0)),
             3 if kind == Kind::Text => format!("({x} LIKE {})", self.chance.one(&["'a%'", "'%b'", "'_'", "'%'"])),
             5 => format!("({} AND {})", self.predicate(scope, less), self.predicate(scope, less)),
@@ -205,7 +208,8 @@ impl Maker {
             8 | 9 => {
                 let (from, inner) = self.from(2);
                 let all: Vec<Named> = inner.iter().chain(scope).cloned().collect();
-                let condition = self.predicate(if self.chance.in_hundred(60) { &all } else { &inner }, less);
+                let correlated = self.chance.in_hundred(60);
+                let condition = self.predicate(if correlated { &all } else { &inner }, less);
                 if form == 8 {
                     return format!("({}EXISTS (SELECT 1 FROM {from} WHERE {condition}))", self.chance.one(&["", "NOT "]));
                 }

@@ -1,5 +1,7 @@
 //! `(a, b) IN (SELECT c, d ..)` as EXISTS.
 //!
+//! And `(a, b) = (c, d)` as a comparison of structs.
+//!
 //! The binder knows subqueries of one column only. Where just rows count for which a condition is
 //! true, being NULL is as good as being false, or as true below an odd number of NOTs; elsewhere both
 //! are asked for.
@@ -100,6 +102,18 @@ impl Desugar<'_> {
         select.selection = Some(condition(equal, &inner));
         Expr::Exists { subquery: Box::new(build::subquery(select)), negated: false }
     }
+}
+
+/// Comparisons of tuples are those of structs.
+pub(super) fn compared(expr: &mut Expr) {
+    use BinaryOperator as Op;
+    let Expr::BinaryOp { left, op: Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq | Op::Spaceship, right } = expr
+    else {
+        return;
+    };
+    let (Some(first), Some(second)) = (parts_of(left), parts_of(right)) else { return };
+    **left = Expr::Function(build::call("struct", first));
+    **right = Expr::Function(build::call("struct", second));
 }
 
 /// Gives the items of a plain SELECT names, those they have or the given ones. False: it is another query.
