@@ -4,9 +4,9 @@
 //!   bound plan
 //!     asof                ours: ASOF joins as windows
 //!     scalars             ours: a scalar subquery may be NULL, whatever its column says
+//!     grouping            ours: grouping() and grouping_id()
 //!     laterals            ours: tables in FROM that refer to tables before them
 //!     unnest              ours: all correlated subqueries, if what follows cannot do one of them or does it wrongly
-//!     grouping            ours: grouping() and grouping_id()
 //!     date_distances      ours: a number of days in a frame over dates
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
 //!     analyzer            DataFusion: type coercion
@@ -151,6 +151,9 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
     };
     let plan = asof::resolve(plan)?;
     let plan = scalars::nullable(plan)?;
+    // Before subqueries get other groupings, whose sets have other numbers.
+    let plan = grouping::resolve(plan)?;
+    trace("grouping", &plan);
     if unnest::needed(&plan)? {
         let plan = unnest::all(subquery::null_aware_in(plan)?)?;
         trace("unnest", &plan);
@@ -187,8 +190,6 @@ fn further_steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<Logical
     let config = configuration();
     let context =
         OptimizerContext::new_with_config_options(Arc::new(config.clone())).with_query_execution_start_time(options.now);
-    let plan = grouping::resolve(plan)?;
-    trace("grouping", &plan);
     let plan = windows::date_distances(plan)?;
     trace("date_distances", &plan);
     let plan = coercion::floats_win(plan)?;
