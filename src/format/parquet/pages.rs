@@ -5,6 +5,7 @@
 
 use super::bytes::FileParts;
 use super::codec::Codec;
+use super::dictionary::DictionaryPage;
 use super::page_data::PageData;
 use super::page_header::{PageHeader, PageKind};
 use crate::error::{Error, Result};
@@ -62,6 +63,8 @@ pub(super) struct Pages {
     /// Data pages passed over.
     pub(super) skipped: usize,
     dictionary_checked: bool,
+    /// The dictionary, where it was read before.
+    given: Option<DictionaryPage>,
 }
 
 impl Pages {
@@ -87,7 +90,18 @@ impl Pages {
         let dictionary_checked = !places.is_empty() && rest.is_empty();
         let optional = chunk.column_descr().max_def_level() > 0;
         let codec = Codec::new(chunk.compression())?;
-        Ok(Self { parts, codec, rest, places, rows, optional, page: 0, row: 0, skipped: 0, dictionary_checked })
+        Ok(Self { parts, codec, rest, places, rows, optional, page: 0, row: 0, skipped: 0, dictionary_checked, given: None })
+    }
+
+    /// Where in the file the page after the one read last begins, as far as is known.
+    pub(super) fn place(&self) -> u64 {
+        self.rest.start
+    }
+
+    /// Takes the dictionary from `page` instead of reading it: the bytes begin behind it.
+    pub(super) fn begin_after(&mut self, page: DictionaryPage) {
+        self.rest.start = page.end.min(self.rest.end);
+        self.given = Some(page);
     }
 
     /// Passes over data pages that end at or before `row`. A dictionary before them is left to
@@ -139,6 +153,10 @@ impl Pages {
     }
 
     fn try_next(&mut self) -> Result<Next> {
+        if let Some(page) = self.given.take() {
+            self.dictionary_checked = true;
+            return Ok(Next::Dictionary(page.data.into(), page.count));
+        }
         if self.dictionary_checked && !self.places.is_empty() {
             let Some((_, place)) = self.places.get(self.page) else { return Ok(Next::End) };
             self.rest = place.clone();
