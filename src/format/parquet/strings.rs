@@ -59,7 +59,7 @@ struct StringDictionary {
 enum StringPage {
     None,
     Codes(Hybrid),
-    Values(ValuePage),
+    Values(Box<ValuePage>),
 }
 
 /// The rows gathered so far: codes until the first plain page, views from then on.
@@ -132,7 +132,7 @@ impl Values for StringValues {
     fn begin(&mut self, encoding: Encoding, data: PageData) -> Result<()> {
         self.page = match encoding {
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => StringPage::Codes(Hybrid::with_width_byte(data.all()?)?),
-            other => StringPage::Values(ValuePage::new(other, data, self.length, self.utf8)?),
+            other => StringPage::Values(Box::new(ValuePage::new(other, data, self.length, self.utf8)?)),
         };
         Ok(())
     }

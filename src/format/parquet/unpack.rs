@@ -179,7 +179,7 @@ mod avx512 {
         // SAFETY: both are 16 numbers.
         let (mut bytes, mut shifts) =
             unsafe { (_mm512_loadu_si512(bytes.as_ptr().cast()), _mm512_loadu_si512(shifts.as_ptr().cast())) };
-        if bit % 8 != 0 {
+        if !bit.is_multiple_of(8) {
             // A value that now starts in the next byte is found there. No byte's number overflows: the
             // last one is at most (7 + 15 * 25) / 8 + 3.
             let moved = _mm512_add_epi32(shifts, _mm512_set1_epi32((bit % 8) as i32));
