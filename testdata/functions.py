@@ -3,7 +3,7 @@
 Usage: $SPARK_PYTHON testdata/functions.py [GROUP ...]      (a Python that has pyspark 4.3)
 
 A line of a .sql file is a list of expressions, which become one SELECT, or `error: expression`, which
-must fail. Lines that start with `--` are comments. Values are written as the shell of this project prints them.
+must fail, or `any: expression`, which does what it does in Spark. Lines that start with `--` are comments. Values are written as the shell of this project prints them.
 """
 
 import datetime
@@ -150,6 +150,13 @@ def group(spark, path):
             except Exception:
                 out += ["statement error", f"SELECT {expression}", ""]
             continue
+        if line.startswith("any: "):
+            line = line[len("any: "):]
+            try:
+                answer(spark, [line])
+            except Exception:
+                out += ["statement error", f"SELECT {line}", ""]
+                continue
         expressions = split(line)
         try:
             values = answer(spark, expressions)

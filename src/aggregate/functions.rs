@@ -2,7 +2,7 @@
 //! DataFusion's typing for the others. Evaluation is by [`super::accumulators`], chosen by name.
 
 use super::{sketch_functions, value_functions};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use datafusion_common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
@@ -185,6 +185,7 @@ impl AggregateUDFImpl for Typed {
                 DataType::Decimal128(DIGITS_MAX.min(p + AVG_DIGITS), (DIGITS_MAX as i8).min(s + AVG_DIGITS as i8))
             }
             (Kind::Sum | Kind::TrySum, DataType::Int64) => DataType::Int64,
+            (Kind::Sum | Kind::TrySum, DataType::Duration(_) | DataType::Interval(IntervalUnit::YearMonth)) => argument.clone(),
             (_, DataType::Float64) => DataType::Float64,
             (_, other) => return plan_err!("{} does not take {other}", self.name()),
         })
@@ -203,6 +204,8 @@ impl AggregateUDFImpl for Typed {
                 _ => T::Int64,
             },
             T::Float16 | T::Float32 | T::Float64 | T::Null | T::Utf8 | T::LargeUtf8 | T::Utf8View => T::Float64,
+            T::Duration(_) if matches!(self.kind, Kind::Sum | Kind::TrySum) => T::Duration(TimeUnit::Microsecond),
+            T::Interval(IntervalUnit::YearMonth) if matches!(self.kind, Kind::Sum | Kind::TrySum) => argument.clone(),
             other => return plan_err!("{} needs a number, not {other}", self.name()),
         };
         Ok(vec![coerced])

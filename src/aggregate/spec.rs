@@ -1,7 +1,7 @@
 //! What an aggregation computes: calls broken down into accumulators, shared where they can be.
 
 use super::AggregateCall;
-use super::accumulators::{Function, SlotSpec};
+use super::accumulators::{Choice, Function, SlotSpec};
 use super::keys::GroupKeys;
 use super::{sketch_functions, value_functions};
 use crate::column::{Column, storage_type};
@@ -102,6 +102,13 @@ impl Spec {
             "count" => Function::Count,
             "sum" => Function::Sum,
             "try_sum" => Function::TrySum,
+            // Values that are made of values are chosen by themselves, with Spark's order of NULLs inside.
+            name @ ("min" | "max") if is_nested(&output) => {
+                let mut chosen = call.clone();
+                chosen.arguments.extend(call.arguments.clone());
+                let choice = if name == "min" { Choice::MinBy } else { Choice::MaxBy };
+                return Ok(Outcome::Slot(self.slot(Function::Chosen(choice), &chosen, output)?));
+            }
             "min" => Function::Min,
             "max" => Function::Max,
             "collect_list" if !call.order.is_empty() => {
@@ -270,4 +277,8 @@ fn average(sum: &ArrayRef, count: &ArrayRef, output: &DataType, name: &str, leni
     let values: Vec<i128> = quotients.into_iter().map(value).collect::<Result<_>>()?;
     let wide: ArrayRef = Arc::new(Decimal128Array::new(values.into(), nulls).with_data_type(output.clone()));
     Column::Flat(wide).stored(output)
+}
+
+fn is_nested(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Struct(_))
 }

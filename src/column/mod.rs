@@ -20,6 +20,7 @@ mod chunk;
 mod code_set;
 mod dictionary;
 mod selection;
+mod set_bits;
 mod storage;
 
 pub use bits::{compress, expand};

@@ -289,10 +289,7 @@ fn from_float(array: &ArrayRef, convert: &Conversion, to: &DataType, single: boo
         _ if is_text(to) => convert.texts(|row| parse::double_text(values[row])),
         _ => match shape_of(to) {
             // As Spark does: the shortest decimal that reads back as the double, then rounded.
-            Some(shape) => convert.decimals(shape, |row| {
-                let text = if single { format!("{:e}", values[row] as f32) } else { format!("{:e}", values[row]) };
-                parse::decimal(&text, i32::from(shape.1))
-            }),
+            Some(shape) => convert.decimals(shape, |row| parse::decimal(&format!("{:e}", values[row]), i32::from(shape.1))),
             None => by_arrow(array, &storage_type(to), convert.ansi),
         },
     }
@@ -311,6 +308,10 @@ fn from_decimal(array: &ArrayRef, scale: i8, convert: &Conversion, to: &DataType
         DataType::Float32 => convert.primitive::<Float32Type>(|row| Some((get(row) as f64 / factor) as f32)),
         DataType::Float64 => convert.primitive::<Float64Type>(|row| Some(get(row) as f64 / factor)),
         DataType::Boolean => convert.booleans(|row| Some(get(row) != 0)),
+        DataType::Timestamp(..) => convert.primitive::<TimestampMicrosecondType>(|row| {
+            let micros = get(row).checked_mul(i128::from(MICROS_PER_SECOND))? / divisor;
+            micros.try_into().ok()
+        }),
         _ if is_text(to) => convert.texts(|row| parse::decimal_text(get(row), scale)),
         _ => by_arrow(array, &storage_type(to), convert.ansi),
     }
@@ -340,12 +341,21 @@ fn from_text(array: &ArrayRef, convert: &Conversion, to: &DataType) -> Result<Ar
 
 fn from_timestamp(array: &ArrayRef, convert: &Conversion, to: &DataType) -> Result<ArrayRef> {
     let values = array.as_primitive::<TimestampMicrosecondType>().values();
+    let whole = |row: usize| values[row].div_euclid(MICROS_PER_SECOND);
+    let seconds = |row: usize| values[row] as f64 / MICROS_PER_SECOND as f64;
     match to {
         DataType::Date32 => convert.primitive::<Date32Type>(|row| i32::try_from(values[row].div_euclid(MICROS_PER_DAY)).ok()),
-        DataType::Int64 => convert.primitive::<Int64Type>(|row| Some(values[row].div_euclid(MICROS_PER_SECOND))),
-        DataType::Float64 => convert.primitive::<Float64Type>(|row| Some(values[row] as f64 / MICROS_PER_SECOND as f64)),
+        DataType::Int8 => convert.primitive::<Int8Type>(|row| whole(row).try_into().ok()),
+        DataType::Int16 => convert.primitive::<Int16Type>(|row| whole(row).try_into().ok()),
+        DataType::Int32 => convert.primitive::<Int32Type>(|row| whole(row).try_into().ok()),
+        DataType::Int64 => convert.primitive::<Int64Type>(|row| Some(whole(row))),
+        DataType::Float32 => convert.primitive::<Float32Type>(|row| Some(seconds(row) as f32)),
+        DataType::Float64 => convert.primitive::<Float64Type>(|row| Some(seconds(row))),
         _ if is_text(to) => convert.texts(|row| parse::timestamp_text(values[row])),
-        _ => by_arrow(array, &storage_type(to), convert.ansi),
+        _ => match shape_of(to) {
+            Some(shape) => convert.decimals(shape, |row| parse::decimal(&format!("{:e}", seconds(row)), i32::from(shape.1))),
+            None => by_arrow(array, &storage_type(to), convert.ansi),
+        },
     }
 }
 

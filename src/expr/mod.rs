@@ -41,6 +41,7 @@ mod vector;
 pub(crate) use bounds::order as order_of_constants;
 pub(crate) use cast::sql_type;
 pub use compile::{Slots, compile};
+pub(crate) use functions::common_type;
 pub use functions::intervals::{day_time_text, year_month_text};
 pub(crate) use functions::sketches::{top_list, top_state, top_values};
 pub use functions::times::text as time_text;

@@ -2,16 +2,20 @@
 //! other way round and fail on NaN, the decimals beside a float become DOUBLE.
 //!
 //! It holds for comparisons, BETWEEN, IN lists, the branches of CASE, and functions that give one
-//! of their arguments.
+//! of their arguments. The columns of a UNION come to the types that Spark gives them, where the
+//! borrowed coercion would make texts of numbers and lose the zone of points in time.
 
 use crate::error::Result;
+use crate::expr::common_type;
 use arrow::datatypes::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, Result as PlanResult, ScalarValue};
 use datafusion_expr::expr_rewriter::NamePreserver;
+use datafusion_expr::logical_plan::{Projection, Union};
 use datafusion_expr::utils::merge_schema;
 use datafusion_expr::{Expr, ExprSchemable, LogicalPlan, cast};
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// Functions whose arguments, from the given one on, are of one type with the result.
 const ALIKE: &[(&str, usize)] =
@@ -25,6 +29,11 @@ pub(super) fn floats_win(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// `changed`: whether a type may have changed here or below.
 fn node(plan: LogicalPlan, changed: &Cell<bool>) -> PlanResult<Transformed<LogicalPlan>> {
+    if let LogicalPlan::Union(union) = plan {
+        let alike = alike(union)?;
+        changed.set(changed.get() || alike.transformed);
+        return if changed.get() { alike.map_data(LogicalPlan::recompute_schema) } else { Ok(alike) };
+    }
     let inputs = plan.inputs();
     let merged;
     let schema = match inputs.as_slice() {
@@ -54,6 +63,43 @@ fn node(plan: LogicalPlan, changed: &Cell<bool>) -> PlanResult<Transformed<Logic
     };
     changed.set(changed.get() || mapped.transformed);
     if changed.get() { mapped.map_data(LogicalPlan::recompute_schema) } else { Ok(mapped) }
+}
+
+/// A UNION whose inputs are cast to common types, where those are not of nested values.
+fn alike(union: Union) -> PlanResult<Transformed<LogicalPlan>> {
+    let types = |input: &LogicalPlan| input.schema().fields().iter().map(|field| field.data_type().clone()).collect::<Vec<_>>();
+    let given: Vec<Vec<DataType>> = union.inputs.iter().map(|input| types(input)).collect();
+    let Some((first, others)) = given.split_first() else { return Ok(Transformed::no(LogicalPlan::Union(union))) };
+    let text_or_nested = |data_type: &DataType| data_type.is_string() || data_type.is_nested() || data_type.is_binary();
+    let mut wanted = first.clone();
+    for (at, wanted) in wanted.iter_mut().enumerate() {
+        for other in others.iter().filter_map(|other| other.get(at)) {
+            if !(text_or_nested(wanted) && text_or_nested(other))
+                && let Some(common) = common_type(wanted, other)
+            {
+                *wanted = common;
+            }
+        }
+    }
+    let differs =
+        |given: &[DataType]| given.iter().zip(&wanted).any(|(a, b)| a != b && !(text_or_nested(a) && text_or_nested(b)));
+    if !given.iter().any(|given| differs(given)) {
+        return Ok(Transformed::no(LogicalPlan::Union(union)));
+    }
+    let mut inputs = Vec::with_capacity(union.inputs.len());
+    for (input, given) in union.inputs.into_iter().zip(&given) {
+        if !differs(given) {
+            inputs.push(input);
+            continue;
+        }
+        let columns = input.schema().columns().into_iter().zip(given).zip(&wanted);
+        let exprs = columns.map(|((column, given), wanted)| match given == wanted {
+            true => Expr::Column(column),
+            false => cast(Expr::Column(column.clone()), wanted.clone()).alias_qualified(column.relation, column.name),
+        });
+        inputs.push(Arc::new(LogicalPlan::Projection(Projection::try_new(exprs.collect(), input)?)));
+    }
+    Ok(Transformed::yes(LogicalPlan::Union(Union { inputs, schema: union.schema })))
 }
 
 /// The operands of an expression that come to one type, to be looked at or to be changed.
@@ -139,7 +185,6 @@ mod tests {
     use super::*;
     use arrow::datatypes::Field;
     use datafusion_expr::{col, lit, when};
-    use std::sync::Arc;
 
     #[test]
     fn decimals_beside_floats_become_doubles() {

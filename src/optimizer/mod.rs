@@ -4,9 +4,9 @@
 //!   bound plan
 //!     asof                ours: ASOF joins as windows
 //!     scalars             ours: a scalar subquery may be NULL, whatever its column says
+//!     grouping            ours: grouping() and grouping_id()
 //!     laterals            ours: tables in FROM that refer to tables before them
 //!     unnest              ours: all correlated subqueries, if what follows cannot do one of them or does it wrongly
-//!     grouping            ours: grouping() and grouping_id()
 //!     date_distances      ours: a number of days in a frame over dates
 //!     floats_win          ours: a DECIMAL beside a DOUBLE becomes DOUBLE
 //!     analyzer            DataFusion: type coercion
@@ -60,10 +60,7 @@ use chrono::{DateTime, Utc};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::LogicalPlan;
-use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
-use datafusion_optimizer::optimize_projections::OptimizeProjections;
-use datafusion_optimizer::{Analyzer, Optimizer, OptimizerContext};
-use push_filters::PushFilters;
+use datafusion_optimizer::{Analyzer, OptimizerContext};
 use std::fmt;
 use std::sync::Arc;
 
@@ -154,6 +151,9 @@ fn steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<LogicalPlan> {
     };
     let plan = asof::resolve(plan)?;
     let plan = scalars::nullable(plan)?;
+    // Before subqueries get other groupings, whose sets have other numbers.
+    let plan = grouping::resolve(plan)?;
+    trace("grouping", &plan);
     if unnest::needed(&plan)? {
         let plan = unnest::all(subquery::null_aware_in(plan)?)?;
         trace("unnest", &plan);
@@ -190,8 +190,6 @@ fn further_steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<Logical
     let config = configuration();
     let context =
         OptimizerContext::new_with_config_options(Arc::new(config.clone())).with_query_execution_start_time(options.now);
-    let plan = grouping::resolve(plan)?;
-    trace("grouping", &plan);
     let plan = windows::date_distances(plan)?;
     trace("date_distances", &plan);
     let plan = coercion::floats_win(plan)?;
@@ -206,7 +204,7 @@ fn further_steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<Logical
         plan = (rule.apply)(plan)?;
         trace(rule.name, &plan);
     }
-    plan = last().optimize(plan, &context, |plan, rule| trace(rule.name(), plan))?;
+    plan = borrowed::last(plan, &context, &trace)?;
     refuse(&plan)?;
     Ok(plan)
 }
@@ -214,19 +212,9 @@ fn further_steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<Logical
 fn configuration() -> ConfigOptions {
     let mut config = ConfigOptions::default();
     config.execution.enable_ansi_mode = true;
-    config.optimizer.max_passes = 1;
-    config.optimizer.skip_failed_rules = false;
     config.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
     config.optimizer.enable_leaf_expression_pushdown = false;
     config
-}
-
-fn last() -> Optimizer {
-    Optimizer::with_rules(vec![
-        Arc::new(PushFilters::default()),
-        Arc::new(CommonSubexprEliminate::new()),
-        Arc::new(OptimizeProjections::new()),
-    ])
 }
 
 /// Refuses by name what is left of subqueries that no rule could turn into joins.

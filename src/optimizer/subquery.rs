@@ -31,6 +31,7 @@
 //! reaches it through AND, OR and NOT alone, for there NULL counts as FALSE (below NOT as TRUE). Cost: the subquery runs up to three
 //! times, and only where NULLs are possible at all.
 
+mod names;
 mod projected;
 
 use crate::error::Result;
@@ -47,8 +48,9 @@ type DataFusionResult<T> = datafusion_common::Result<T>;
 
 /// Rewrites every IN and NOT IN that the borrowed decorrelation would get wrong or leave.
 pub fn null_aware_in(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let names = AliasGenerator::new();
+    let (names, hidden) = (AliasGenerator::new(), AliasGenerator::new());
     let plan = plan.transform_up_with_subqueries(always_there)?.data;
+    let plan = plan.transform_up_with_subqueries(|node| names::unique(node, &hidden))?.data;
     // What stands in ON becomes a filter first.
     let plan = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Join(join) => projected::on_clause(join),

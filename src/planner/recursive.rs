@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::exec::PlanRef;
 use crate::expr::{self, ExprRef};
 use crate::operator::{ProjectNode, Recursion, RecursiveNode, WorkNode, WorkRows};
+use arrow::datatypes::FieldRef;
 use datafusion_common::tree_node::TreeNodeRecursion;
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::{RecursiveQuery, TableScan};
@@ -20,15 +21,22 @@ impl<'a> Planner<'a> {
             let groups = columns(&first);
             first = self.aggregated(first, groups, Vec::new(), schema.clone(), self.rows_of(&query.static_term))?;
         }
-        let mut references = 0;
+        let (mut references, mut alike) = (0, true);
+        let differ = |(a, b): (&FieldRef, &FieldRef)| a.data_type() != b.data_type() && a.data_type().is_primitive();
         query.recursive_term.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
-                && work_table(scan).is_some_and(|table| table.name == query.name)
+                && let Some(table) = work_table(scan).filter(|table| table.name == query.name)
             {
                 references += 1;
+                alike = alike && !table.schema.fields().iter().zip(schema.fields()).any(differ);
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
+        // The recursive term was bound to the types of the first query of a UNION, before they were made alike.
+        if !alike {
+            return Err(Error::unsupported("a recursive query that begins with a UNION of columns of different types")
+                .with_hint("cast the columns of its first part"));
+        }
         let (term, options, name) = (query.recursive_term.clone(), self.options.clone(), query.name.clone());
         let planned = move |rows: &WorkRows| {
             let mut options = options.clone();

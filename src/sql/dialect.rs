@@ -72,6 +72,12 @@ impl Dialect for SkepDialect {
         SparkSqlDialect.supports_select_wildcard_except()
     }
 
+    /// `* EXCEPT (t.a)` comes as `* EXCLUDE (t.a)` from [`super::respell`]: the parser knows names of one part only
+    /// behind EXCEPT.
+    fn supports_select_wildcard_exclude(&self) -> bool {
+        true
+    }
+
     fn supports_nested_comments(&self) -> bool {
         SparkSqlDialect.supports_nested_comments()
     }
@@ -186,8 +192,17 @@ impl Dialect for SkepDialect {
         }
     }
 
-    /// `a DIV b` binds like `a * b`.
+    /// `a DIV b` binds like `a * b`. What `a IS DISTINCT FROM` is followed by ends before AND and OR: the parser
+    /// would take them along.
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            let right = parser.parse_subexpr(precedence);
+            return Some(right.map(|right| Expr::IsDistinctFrom(Box::new(expr.clone()), Box::new(right))));
+        }
+        if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            let right = parser.parse_subexpr(precedence);
+            return Some(right.map(|right| Expr::IsNotDistinctFrom(Box::new(expr.clone()), Box::new(right))));
+        }
         if !parser.parse_keyword(Keyword::DIV) {
             return None;
         }

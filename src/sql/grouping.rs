@@ -10,7 +10,10 @@
 //! first, so that `grouping_id()` numbers them so.
 
 use crate::error::{Error, Result};
-use sqlparser::ast::{Expr, GroupByExpr, GroupByWithModifier, Select, SelectItem, Spanned, Value};
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, GroupByWithModifier, Select, SelectItem,
+    Spanned, Value,
+};
 
 /// Sets of one GROUP BY, at most: a CUBE of twelve columns, as in Spark.
 const SETS_MAX: usize = 4096;
@@ -66,6 +69,39 @@ pub(super) fn expand(select: &mut Select) -> Result<()> {
     };
     *group_by = GroupByExpr::Expressions(vec![Expr::GroupingSets(sets)], vec![]);
     Ok(())
+}
+
+/// Spells out ROLLUP and CUBE inside GROUPING SETS, which the parser takes for functions.
+pub(super) fn nested(select: &mut Select) -> Result<()> {
+    let GroupByExpr::Expressions(exprs, _) = &mut select.group_by else { return Ok(()) };
+    for expr in exprs {
+        let Expr::GroupingSets(sets) = expr else { continue };
+        let mut spelled = Sets::with_capacity(sets.len());
+        for set in std::mem::take(sets) {
+            match set.as_slice() {
+                [Expr::Function(function)] => match (function.name.to_string().as_str(), units(function)) {
+                    ("rollup", Some(units)) => spelled.extend(rollup(&units)),
+                    ("cube", Some(units)) => spelled.extend(cube(&units)?),
+                    _ => spelled.push(set),
+                },
+                _ => spelled.push(set),
+            }
+        }
+        *sets = spelled;
+    }
+    Ok(())
+}
+
+/// The columns in brackets behind ROLLUP or CUBE, those in brackets of their own together.
+fn units(function: &Function) -> Option<Sets> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let unit = |argument: &FunctionArg| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Tuple(columns))) => Some(columns.clone()),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Nested(column))) => Some(vec![column.as_ref().clone()]),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(column)) => Some(vec![column.clone()]),
+        _ => None,
+    };
+    list.args.iter().map(unit).collect()
 }
 
 /// The sets in an order in which their columns are first met as they are `written`, if there is one: the

@@ -233,7 +233,7 @@ impl Guard<'_> {
         let WildcardAdditionalOptions {
             wildcard_token,
             opt_ilike,
-            opt_exclude,
+            opt_exclude: _,
             opt_except: _,
             opt_replace,
             opt_rename,
@@ -241,7 +241,6 @@ impl Guard<'_> {
         } = options;
         let from = || wildcard_token.0.span;
         self.refuse(opt_ilike.is_some(), "* ILIKE", "ilike", from)?;
-        self.refuse(opt_exclude.is_some(), "* EXCLUDE", "exclude", from)?;
         self.refuse(opt_replace.is_some(), "* REPLACE", "replace", from)?;
         self.refuse(opt_rename.is_some(), "* RENAME", "rename", from)?;
         self.refuse(opt_alias.is_some(), "an alias of *", "as", from)

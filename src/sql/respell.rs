@@ -3,6 +3,7 @@
 //! ```text
 //!   VALUES 1, 'a' || 'b' AS t(x)             VALUES (1), ('a' || 'b') AS t(x)
 //!   (SELECT ..) TABLESAMPLE (5 ROWS) AS s    (SELECT ..) AS s TABLESAMPLE (5 ROWS)
+//!   * EXCEPT (t.a)                           * EXCLUDE (t.a)
 //! ```
 //!
 //! Positions in the text stay as they are; what is put in has the position of its neighbour.
@@ -56,7 +57,8 @@ const CONTINUES: &[&str] = &[
 const BEFORE: &[&str] = &["all", "as", "except", "from", "intersect", "join", "minus", "union"];
 
 /// The tokens as the parser wants them.
-pub(super) fn respell(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+pub(super) fn respell(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    wildcards(&mut tokens);
     let wanted = |token: &TokenWithSpan| matches!(word(token), Some("values" | "tablesample"));
     if !tokens.iter().any(wanted) {
         return tokens;
@@ -73,6 +75,38 @@ pub(super) fn respell(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         }
     }
     out
+}
+
+/// EXCEPT behind a wildcard, with names of several parts, becomes EXCLUDE.
+fn wildcards(tokens: &mut [TokenWithSpan]) {
+    let mut star = false;
+    for at in 0..tokens.len() {
+        if is_blank(&tokens[at]) {
+            continue;
+        }
+        if star && word(&tokens[at]) == Some("except") && has_dotted_names(tokens, at + 1) {
+            tokens[at].token = Token::make_word("exclude", None);
+        }
+        star = tokens[at].token == Token::Mul;
+    }
+}
+
+/// Whether a list of names in brackets begins at a place, one of them with a dot.
+fn has_dotted_names(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let mut rest = tokens[at..].iter().map(|token| &token.token).filter(|token| !matches!(token, Token::Whitespace(_)));
+    if rest.next() != Some(&Token::LParen) {
+        return false;
+    }
+    let mut dotted = false;
+    for token in rest {
+        match token {
+            Token::Word(_) | Token::Comma => {}
+            Token::Period => dotted = true,
+            Token::RParen => return dotted,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// An unquoted word.

@@ -171,6 +171,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         self.lambdas.enter(expr);
+        self.signed(expr);
         if matches!(expr, Expr::Interval(_)) {
             self.raw += 1;
         }
@@ -413,6 +414,18 @@ impl Rewriter<'_> {
                 self.name_columns(right, &mut []);
             }
             _ => {}
+        }
+    }
+
+    /// A number with its minus is one number: `128Y` alone is too large.
+    fn signed(&self, expr: &mut Expr) {
+        if self.raw == 0
+            && let Expr::UnaryOp { op: UnaryOperator::Minus, expr: operand } = expr
+            && let Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) = operand.as_mut()
+            && text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        {
+            text.insert(0, '-');
+            *expr = std::mem::replace(operand.as_mut(), Expr::value(Value::Null));
         }
     }
 

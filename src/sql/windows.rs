@@ -77,7 +77,9 @@ pub(super) fn plain_bounds(over: &mut WindowType, text: impl Fn(usize) -> Option
                 }
             }
             other => {
+                // `1.5D` is a number as well.
                 let number = literal::referenced(other).and_then(&text);
+                let number = number.map(|number| number.trim_end_matches(|c: char| c.is_ascii_alphabetic()).to_owned());
                 match number.filter(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')) {
                     Some(number) => *other = Expr::value(Value::Number(number, false)),
                     None => return Err(Error::unsupported("a frame whose length is not a number or an interval")),

@@ -1,4 +1,4 @@
-//! SUM over integers, decimals and doubles.
+//! SUM over integers, decimals, doubles and intervals, which are whole numbers of microseconds or months.
 //!
 //! Problem: sums of decimals need 128 bits in general, but 64 nearly always, and checking every
 //! addition is dear. Idea: each batch's largest magnitude (one pass of ORs, vectorised) times its
@@ -16,10 +16,13 @@ use super::seen::Seen;
 use super::{Accumulate, FEW_GROUPS, Groups, LANES, only, only_state};
 use crate::column::{Column, storage_type};
 use crate::error::{Error, Result};
-use arrow::array::{Array, ArrayRef, AsArray, Decimal64Array, Decimal128Array, Float64Array, Int64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Decimal64Array, Decimal128Array, DurationMicrosecondArray, Float64Array, Int64Array,
+    IntervalYearMonthArray,
+};
 use arrow::buffer::NullBuffer;
 use arrow::compute;
-use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Decimal64Type, Decimal128Type, Float64Type, Int64Type, IntervalUnit, IntervalYearMonthType};
 use std::sync::Arc;
 
 /// The state's columns for a sum of this SQL type.
@@ -71,6 +74,8 @@ impl IntegerSum {
     fn overflow(&self) -> Error {
         let to = match &self.output {
             DataType::Decimal128(precision, scale) => format!("DECIMAL({precision},{scale})"),
+            DataType::Duration(_) => "INTERVAL DAY TO SECOND".to_owned(),
+            DataType::Interval(_) => "INTERVAL YEAR TO MONTH".to_owned(),
             _ => "BIGINT".to_owned(),
         };
         Error::value(format!("overflow in {}: out of range of {to}", self.name)).with_hint("cast the argument to a wider type")
@@ -110,9 +115,29 @@ impl IntegerSum {
                 let cast = compute::cast(array, &DataType::Int64)?;
                 self.add_narrow(groups, cast.as_primitive::<Int64Type>().values(), nulls);
             }
+            DataType::Duration(_) => {
+                let cast = compute::cast(array, &DataType::Int64)?;
+                self.add_narrow(groups, cast.as_primitive::<Int64Type>().values(), nulls);
+            }
+            DataType::Interval(IntervalUnit::YearMonth) => {
+                let months: Vec<i64> =
+                    array.as_primitive::<IntervalYearMonthType>().values().iter().copied().map(i64::from).collect();
+                self.add_narrow(groups, &months, nulls);
+            }
             other => return Err(Error::internal(format!("{} of {other}", self.name))),
         }
         Ok(())
+    }
+
+    /// Sums as intervals of the output's type.
+    fn intervals(&self, sums: &[i128], nulls: Option<NullBuffer>) -> Result<ArrayRef> {
+        let months = matches!(self.output, DataType::Interval(_));
+        let range = if months { i32::MIN.into()..=i32::MAX.into() } else { i64::MIN.into()..=i64::MAX.into() };
+        let nulls = self.in_range(sums.iter().copied(), range, nulls)?;
+        Ok(match months {
+            true => Arc::new(IntervalYearMonthArray::new(sums.iter().map(|&sum| sum as i32).collect(), nulls)),
+            false => Arc::new(DurationMicrosecondArray::new(sums.iter().map(|&sum| sum as i64).collect(), nulls)),
+        })
     }
 
     fn add_narrow(&mut self, groups: &Groups, values: &[i64], nulls: Option<&NullBuffer>) {
@@ -237,6 +262,15 @@ impl Accumulate for IntegerSum {
         let state = self.drain(count)?;
         let state = only_state(&state)?;
         let nulls = state.nulls().cloned();
+        if matches!(self.output, DataType::Duration(_) | DataType::Interval(_)) {
+            let sums: Vec<i128> = match state.data_type() {
+                DataType::Decimal64(..) => {
+                    state.as_primitive::<Decimal64Type>().values().iter().copied().map(i128::from).collect()
+                }
+                _ => state.as_primitive::<Decimal128Type>().values().to_vec(),
+            };
+            return self.intervals(&sums, nulls);
+        }
         let limit = match &self.output {
             DataType::Decimal128(precision, _) => 10_i128.pow(u32::from(*precision)) - 1,
             _ => i128::from(i64::MAX),

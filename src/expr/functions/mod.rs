@@ -44,6 +44,7 @@ pub use closure::from_closure;
 pub use intervals::interval_operators;
 pub use lambdas::higher_order;
 pub use row::{in_zone, usage};
+pub(crate) use signature::common_type;
 pub use type_name::type_name;
 pub use weights::{mean_of, times_count};
 

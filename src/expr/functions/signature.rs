@@ -264,7 +264,7 @@ fn is_nested(data_type: &DataType) -> bool {
 
 /// The narrowest type that both are cast to where values meet, as Spark's ANSI rules have it: a string
 /// gives way to whatever it meets.
-pub(super) fn common_type(left: &DataType, right: &DataType) -> Option<DataType> {
+pub(crate) fn common_type(left: &DataType, right: &DataType) -> Option<DataType> {
     use DataType as T;
     let digits = |data_type: &T| match data_type {
         T::Int8 => Some((3, 0)),

@@ -66,12 +66,12 @@ pub(super) fn read_page(
     let rows = usize::try_from(chunk.num_values()).unwrap_or(0);
     let mut pages = Pages::new(Arc::new(parts), chunk, rows, None)?;
     let Next::Dictionary(data, count) = pages.next()? else { return Ok(None) };
-    Ok(Some((DictionaryPage { data, count, end: pages.place() }, bytes)))
+    Ok(Some((DictionaryPage { data: data.all()?, count, end: pages.place() }, bytes)))
 }
 
 /// The values of a dictionary page, which is a page of plain values.
 pub(super) fn decode(page: &DictionaryPage, mut values: Box<dyn Values>) -> Result<Column> {
-    values.begin(Encoding::PLAIN, page.data.clone())?;
+    values.begin(Encoding::PLAIN, page.data.clone().into())?;
     values.read(page.count, Take::Next(page.count), None)?;
     values.finish(None)
 }

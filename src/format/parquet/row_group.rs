@@ -63,6 +63,11 @@ impl RowGroup {
         bloom::may_hold(&*self.source, &self.footer, self.row_group, self.column(column)?, values)
     }
 
+    /// Reads these rows only, which lie among those it was opened for.
+    pub fn narrow(&mut self, rows: Range<usize>) {
+        self.rows = rows;
+    }
+
     /// Bytes of the column's dictionary page and of its whole chunk, if all values that occur are
     /// surely in the dictionary.
     pub fn dictionary_bytes(&self, column: usize) -> Option<(u64, u64)> {
@@ -79,7 +84,7 @@ impl RowGroup {
         let (kind, leaf) = self.flat(column)?;
         let chunk = self.footer.row_group(self.row_group).column(leaf);
         let range = dictionary::whole_dictionary(chunk)?;
-        let values = values(kind, &column.data_type).ok()?;
+        let values = values(kind, &column.data_type, self.footer.rows(self.row_group)).ok()?;
         let (page, bytes) = dictionary::read_page(&*self.source, chunk, range).ok().flatten()?;
         let decoded = dictionary::decode(&page, values).ok()?;
         self.dictionaries.lock().push((leaf, page));
@@ -121,7 +126,7 @@ impl RowGroup {
                 if let Some((_, page)) = self.dictionaries.lock().iter().find(|(known, _)| *known == leaf) {
                     pages.begin_after(page.clone());
                 }
-                ColumnCursor::flat(place, pages, values(kind, &column.data_type)?, rows)
+                ColumnCursor::flat(place, pages, values(kind, &column.data_type, rows)?, rows)
             }
         };
         cursor.skip(self.rows.start);
@@ -142,12 +147,13 @@ impl RowGroup {
     }
 }
 
-fn values(kind: Kind, data_type: &DataType) -> Result<Box<dyn Values>> {
+/// A decoder of a chunk of `rows` rows.
+fn values(kind: Kind, data_type: &DataType, rows: usize) -> Result<Box<dyn Values>> {
     Ok(match kind {
         Kind::Boolean => Box::new(BooleanValues::new()),
-        Kind::Bytes(length) => Box::new(StringValues::new(*data_type == DataType::Utf8View, length)),
-        Kind::DecimalBytes(length) => Box::new(DecimalValues::new(length, storage_type(data_type))),
-        other => fixed_values(other, storage_type(data_type)).ok_or_else(|| Error::internal("a kind without a decoder"))?,
+        Kind::Bytes(length) => Box::new(StringValues::new(*data_type == DataType::Utf8View, length, rows)),
+        Kind::DecimalBytes(length) => Box::new(DecimalValues::new(length, rows, storage_type(data_type))),
+        other => fixed_values(other, storage_type(data_type), rows).ok_or_else(|| Error::internal("a kind without a decoder"))?,
     })
 }
 

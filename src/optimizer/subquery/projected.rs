@@ -6,11 +6,12 @@
 //! in a SELECT list are left, and refused later.
 
 use super::{DataFusionResult, any_row, has_subquery, or_unknown};
+use crate::optimizer::unnest::free_columns;
 use datafusion_common::alias::AliasGenerator;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, JoinConstraint, JoinType, NullEquality};
 use datafusion_expr::expr::{Exists, InSubquery};
-use datafusion_expr::logical_plan::{Filter, Join, Projection, SubqueryAlias};
+use datafusion_expr::logical_plan::{Filter, Join, Projection, Subquery, SubqueryAlias};
 use datafusion_expr::{Expr, LogicalPlan, utils};
 use std::sync::Arc;
 
@@ -27,11 +28,11 @@ pub(super) fn projection(node: Projection, names: &AliasGenerator) -> DataFusion
             continue;
         }
         let rewritten = expr.transform_up(|expr| match expr {
-            Expr::Exists(Exists { subquery, negated }) if subquery.outer_ref_columns.is_empty() => {
+            Expr::Exists(Exists { subquery, negated }) if is_closed(&subquery)? => {
                 let any = any_row(&subquery, None)?;
                 Ok(Transformed::yes(if negated { Expr::Not(Box::new(any)) } else { any }))
             }
-            Expr::InSubquery(part) if part.subquery.outer_ref_columns.is_empty() => {
+            Expr::InSubquery(part) if is_closed(&part.subquery)? => {
                 let schema = input.schema().clone();
                 let (joined, mark) = marked(input.clone(), &part, names)?;
                 input = Arc::new(joined);
@@ -42,6 +43,11 @@ pub(super) fn projection(node: Projection, names: &AliasGenerator) -> DataFusion
         exprs.push(rewritten.data.unalias().alias_qualified(wanted.relation, wanted.name));
     }
     Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(exprs, input)?)))
+}
+
+/// Whether a subquery refers to nothing outside. Its list of references has none of those inside its subqueries.
+fn is_closed(subquery: &Subquery) -> DataFusionResult<bool> {
+    Ok(free_columns(&subquery.subquery)?.is_empty())
 }
 
 /// `input` with one more column that says whether `part`'s left operand was found, and that column.

@@ -11,7 +11,8 @@
 //!
 //! So a subquery needs ours when one inside it reaches further out than to its own rows, or when something
 //! stands between its top and a correlated filter that does not let filters through: a window, a LIMIT, a name,
-//! the side of a join that is not kept whole, an aggregate of all rows below anything that counts on its row.
+//! the side of a join that is not kept whole, grouping sets, an aggregate of all rows below anything that counts on
+//! its row.
 //! Cost: the plan is walked once a level of subqueries.
 
 use super::{free_columns, outer_columns};
@@ -108,7 +109,9 @@ fn holds_back(plan: &LogicalPlan, counted_on: bool) -> Result<bool> {
         LogicalPlan::Distinct(Distinct::On(_)) => true,
         LogicalPlan::Distinct(Distinct::All(input)) => holds_back(input, true)?,
         LogicalPlan::Aggregate(aggregate) => {
-            counted_on && aggregate.group_expr.is_empty()
+            // Rows of sets without the filter's columns have NULL for them.
+            aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_)))
+                || counted_on && aggregate.group_expr.is_empty()
                 || asks_only_outside(&aggregate.input)?
                 || holds_back(&aggregate.input, true)?
         }

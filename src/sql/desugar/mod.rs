@@ -7,6 +7,8 @@
 //!   SELECT a + 1 AS b, b * 2                 SELECT a + 1 AS b, (a + 1) * 2         aliases
 //!   t PIVOT .., UNPIVOT .., TABLESAMPLE ..   a subquery in FROM                     tables
 //!   a EXCEPT ALL b                           EXCEPT over numbered rows              sets
+//!   SELECT * EXCEPT (t.a)                    SELECT t.b, ..                         excepts
+//!   t.a[0].x                                 (t.a)[0].x                             fields
 //! ```
 //!
 //! Some of these need to know which columns a table or subquery has: [`scope`] finds the names, and
@@ -15,6 +17,8 @@
 
 mod aliases;
 pub(super) mod build;
+mod excepts;
+mod fields;
 mod joins;
 mod likes;
 mod scope;
@@ -28,6 +32,7 @@ pub(super) use likes::is_list;
 pub(super) use views::is_generator;
 
 use super::asof;
+use super::grouping;
 use super::provider::Provider;
 use super::source::Source;
 use super::walk::walk_mut;
@@ -90,6 +95,8 @@ impl VisitorMut for Desugar<'_> {
                 }
             }
         }
+        tuples::compared(expr);
+        fields::qualified(expr);
         if let Expr::Identifier(ident) = expr
             && self.scopes.iter().any(Option::is_some)
             && let Some(value) = self.merged(&ident.value)
@@ -147,9 +154,11 @@ impl Desugar<'_> {
 
     fn select(&mut self, select: &mut Select) -> Result<()> {
         views::lateral_views(select)?;
+        grouping::nested(select)?;
         for table in &mut select.from {
             self.table(table)?;
         }
+        self.wildcards_with_exceptions(select)?;
         self.generators(select)?;
         for condition in [&mut select.selection, &mut select.having, &mut select.qualify].into_iter().flatten() {
             self.tuples_of_condition(condition, false);
