@@ -58,12 +58,18 @@ SELECT a FROM t WHERE a NOT IN (SELECT k FROM n) OR b = 10;
 SELECT a FROM t WHERE a IN (SELECT c FROM u WHERE d > b);
 SELECT a FROM t WHERE a NOT IN (SELECT c FROM u WHERE d > b);
 SELECT a FROM t WHERE b NOT IN (SELECT d FROM u WHERE c = a);
+-- later
 SELECT a, a IN (SELECT c FROM u) FROM t;
+-- later
 SELECT a, a NOT IN (SELECT c FROM u) FROM t;
+-- later
 SELECT a, a IN (SELECT c FROM u WHERE c IS NOT NULL) FROM t;
+-- later
 SELECT a, a NOT IN (SELECT k FROM n) FROM t;
+-- later
 SELECT a, (a IN (SELECT k FROM n)) IS NULL FROM t;
 SELECT a, CASE WHEN a IN (SELECT k FROM n) THEN 'y' WHEN a IS NULL THEN 'null' ELSE 'n' END FROM t;
+-- later
 SELECT a, (a IN (SELECT k FROM n)) = (b > 15) FROM t;
 SELECT a FROM t WHERE a + 1 IN (SELECT k FROM n);
 SELECT a FROM t WHERE a IN (SELECT k + 1 FROM n);

@@ -12,11 +12,16 @@ SELECT n FROM o WHERE NOT (a, b) IN (SELECT c, d FROM gaps);
 SELECT n FROM o WHERE NOT ((a, b) NOT IN (SELECT c, d FROM gaps));
 SELECT n FROM o WHERE (a, b) NOT IN (SELECT c, d FROM full) OR n = 'p';
 SELECT n FROM o WHERE NOT ((a, b) IN (SELECT c, d FROM full) AND n <> 'z');
+-- later
 SELECT n, (a, b) IN (SELECT c, d FROM full) FROM o;
+-- later
 SELECT n, (a, b) NOT IN (SELECT c, d FROM full) FROM o;
+-- later
 SELECT n, (a, b) IN (SELECT c, d FROM gaps) FROM o;
+-- later
 SELECT n, (a, b) NOT IN (SELECT c, d FROM gaps) FROM o;
 SELECT n, (a, b) IN (SELECT c, d FROM none) FROM o;
+-- later
 SELECT n, ((a, b) IN (SELECT c, d FROM gaps)) IS NULL FROM o;
 SELECT n FROM o WHERE (a, b, n) NOT IN (SELECT c, d, 'p' FROM full);
 SELECT n FROM o WHERE (a, b, n) NOT IN (SELECT c, d, 't' FROM gaps);
