@@ -296,10 +296,13 @@ impl Session {
 
     /// Binds, optimizes and plans. The schema has the names and types that the caller sees.
     fn plan(&self, query: &ast::Query, parameters: &Parameters, text: &str, config: &Config) -> Result<Planned> {
-        let bound = sql::bind(query, self.engine.catalog(), config, &self.functions(), parameters, text)?;
-        let repeatable = script::is_repeatable(&bound.plan)?;
-        let planned = self.physical(self.logical(bound, config)?, config)?;
-        Ok(Planned { repeatable, ..planned })
+        // One stack for all steps: a fresh one costs its pages again.
+        sql::on_large_stack(|| {
+            let bound = sql::bind(query, self.engine.catalog(), config, &self.functions(), parameters, text)?;
+            let repeatable = script::is_repeatable(&bound.plan)?;
+            let planned = self.physical(self.logical(bound, config)?, config)?;
+            Ok(Planned { repeatable, ..planned })
+        })
     }
 
     /// Optimizes.

@@ -237,3 +237,28 @@ fn text_files_are_tables() {
     assert!(error.contains("line 500002: 'oops' is no INT") && error.contains("c.csv, column n"), "{error}");
     assert!(error.contains("hint: the columns were guessed"), "{error}");
 }
+
+/// A table of more files than the process may have open: they are planned and scanned one after the
+/// other.
+#[test]
+fn more_files_than_may_be_open() {
+    let folder = scratch("many");
+    let files = 1500;
+    for number in 0..files {
+        std::fs::copy("testdata/tpch/region.parquet", folder.join(format!("{number}.parquet"))).unwrap();
+    }
+    let table = format!("t={}", folder.display());
+    let sql = "SELECT count(*), sum(r_regionkey), min(r_name), max(r_name) FROM t WHERE r_regionkey <> 2";
+    for _ in 0..2 {
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -n 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_skep")])
+            .args(["--table", &table, "--format", "csv", "-e", sql])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        let rows = out.lines().nth(1);
+        assert_eq!(rows, Some(format!("{},{},AFRICA,MIDDLE EAST", files * 4, files * 8).as_str()), "{out}{err}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -238,6 +238,44 @@ enum Lie {
     SeveralSorted,
 }
 
+/// A range that one key fills is no worker's alone.
+#[test]
+fn a_range_with_a_hot_key_is_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::builder().threads(2).build().unwrap();
+    // Keys 0 to 999, and 500 very often.
+    let side = |often: i64| -> Vec<Row> {
+        let mut rows: Vec<Row> = (0..1000).map(|key| (Some(key), key)).chain((1..often).map(|at| (Some(500), at))).collect();
+        rows.sort();
+        rows
+    };
+    for (name, often) in [("l", 20_000), ("r", 40)] {
+        write(&folder.path().join(format!("{name}/a.parquet")), &side(often), 400, false, false);
+        engine.register_path(name, folder.path().join(name).to_str().unwrap()).unwrap();
+    }
+    let session = engine.session();
+    for (name, value) in [HASH, ("skep.optimizer.join_order", "false"), ("skep.optimizer.multiplicity", "never")] {
+        session.set(name, value).unwrap();
+    }
+    for (join, unmatched) in [("JOIN", 0), ("FULL JOIN", 1998)] {
+        let on = if join == "JOIN" { "l.k = r.k" } else { "l.k = r.k AND (l.k = 500 OR l.k IS NULL)" };
+        let sql = format!("SELECT count(*), max(l.v), max(r.v) FROM l {join} r ON {on}");
+        // The second worker has to come while there is still something to hand over.
+        let mut handed_over = false;
+        for _ in 0..100 {
+            let (rows, plan) = run(&session, &sql);
+            let pairs = 20_000 * 40 + if join == "JOIN" { 999 } else { unmatched };
+            assert_eq!(rows, [format!("{pairs}|v9999|v999")], "{plan}");
+            says(&plan, &["ranges of"], &["switch: the parts"]);
+            handed_over = plan.contains("remainders handed over");
+            if handed_over {
+                break;
+            }
+        }
+        assert!(handed_over, "{join}: the pairs of a part were one worker's");
+    }
+}
+
 type Row = (Option<i64>, i64);
 
 fn write(path: &Path, rows: &[Row], group_rows: usize, claim: bool, partition_column: bool) {

@@ -5,8 +5,9 @@
 
 use skep::cli::render::Values;
 use skep::{Engine, OutcomeKind, Session};
-use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
+use sqllogictest::{DB, DBOutput, DefaultColumnType, Record, Runner};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 #[test]
 fn defaults() {
@@ -86,17 +87,33 @@ fn run(settings: &'static [(&'static str, &'static str)]) {
         let own = |file: &PathBuf| std::fs::read_to_string(file).unwrap().contains("\nSET skep.join.strategy = ");
         files.retain(|file| !own(file));
     }
+    // SKEP_SLT_SLOW=200 names the records that take 200 ms and more.
+    let slow: Option<u128> = std::env::var("SKEP_SLT_SLOW").ok().and_then(|limit| limit.parse().ok());
     let mut failures = Vec::new();
     for file in &files {
         // Every record is run, so that one failure does not hide the next.
         let mut runner = Runner::new(move || async move { Ok(Database::new(settings)) });
         for record in sqllogictest::parse_file(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())) {
+            let start = Instant::now();
+            let place = slow.and_then(|_| place(&record));
             if let Err(error) = runner.run(record) {
                 failures.push(error.to_string());
+            }
+            if let (Some(limit), Some(place), took) = (slow, place, start.elapsed().as_millis())
+                && took >= limit
+            {
+                println!("{took} ms: {place} with {settings:?}");
             }
         }
     }
     assert!(failures.is_empty(), "{} failures with {settings:?}\n{}", failures.len(), failures.join("\n\n"));
+}
+
+fn place<T: sqllogictest::ColumnType>(record: &Record<T>) -> Option<String> {
+    match record {
+        Record::Statement { loc, .. } | Record::Query { loc, .. } => Some(loc.to_string()),
+        _ => None,
+    }
 }
 
 fn scripts(folder: &Path) -> Vec<PathBuf> {

@@ -80,15 +80,21 @@ pub struct Choice {
     pub parting: Option<Parting>,
 }
 
-/// Nanoseconds of a row's way through a table that fits the cache, and of one that does not.
-/// Guessed.
-const ROW_NS: (f64, f64) = (5.0, 20.0);
-/// Nanoseconds of a row that continues a group or begins the next. Guessed.
-const ORDERED_ROW_NS: f64 = 3.0;
-/// Setting up one part, ns. Guessed: a table and its accumulators.
-const PART_NS: f64 = 30_000.0;
-/// Checking the bucket of a row that was not checked before, ns. Guessed.
-const CHECK_NS: f64 = 2.0;
+/// Nanoseconds of a row's way through a table that fits the cache, and of one that does not and is met in
+/// random order. Measured by `benches/layout/constants.py`, as all here that is; see `join/cost`.
+const ROW_NS: (f64, f64) = (15.0, 190.0);
+/// The same for a large table whose groups come range by range: near ones in memory. Measured on two threads.
+const NEAR_ROW_NS: f64 = 57.0;
+/// Nanoseconds of a row that continues a group or begins the next. Measured.
+const ORDERED_ROW_NS: f64 = 16.0;
+/// Nanoseconds of a row's way through the table of one part, new groups included. Measured.
+const PART_ROW_NS: f64 = 20.0;
+/// Setting up one part, ns: a table and its accumulators. Measured with parts of 20 rows.
+const PART_NS: f64 = 13_000.0;
+/// Checking the bucket of a row that was not checked before, ns. As in `join/parts`.
+const CHECK_NS: f64 = 7.0;
+/// Reading a row once more where a row group straddles a cut, ns. Measured: 3 to 5 ns a value.
+const READ_ROW_NS: f64 = 8.0;
 /// Groups whose table fits L2.
 const GROUPS_CACHED: f64 = 32_768.0;
 /// Rows may be read this many times on average. From the design.
@@ -107,8 +113,12 @@ struct Apart {
 /// Asks every strategy for its verdict and takes the cheapest that fits, or the preferred one.
 pub fn choose(request: &AggregateRequest) -> Choice {
     let rows = request.input.info().estimated_rows;
-    let row_ns = if request.estimated_rows <= GROUPS_CACHED { ROW_NS.0 } else { ROW_NS.1 };
     let apart = apart(request);
+    let row_ns = match &apart {
+        _ if request.estimated_rows <= GROUPS_CACHED => ROW_NS.0,
+        Ok(Apart { parting: Parting::Ranges { .. }, .. }) => NEAR_ROW_NS,
+        _ => ROW_NS.1,
+    };
     let reject = |reason: &str| Verdict::Rejected { reason: reason.to_owned() };
     let part_cost = |apart: &Apart, row_ns: f64| {
         let uneven = (apart.largest * request.threads.max(1) as f64).max(1.0);
@@ -125,7 +135,7 @@ pub fn choose(request: &AggregateRequest) -> Choice {
     };
     let partition_wise = match &apart {
         Err(reason) => reject(reason),
-        Ok(apart) => Verdict::Fits { cost: part_cost(apart, ROW_NS.0), uses: apart.facts.clone() },
+        Ok(apart) => Verdict::Fits { cost: part_cost(apart, PART_ROW_NS), uses: apart.facts.clone() },
     };
     let hash = Verdict::Fits { cost: rows * row_ns * 1e-9, uses: Vec::new() };
     let verdicts = vec![(Strategy::Streaming, streaming), (Strategy::PartitionWise, partition_wise), (Strategy::Hash, hash)];
@@ -191,7 +201,7 @@ fn apart(request: &AggregateRequest) -> Result<Apart, String> {
             };
             let count = cutting.cuts.len() + 1;
             let facts = vec![(format!("{count} ranges of {} row groups", found.zones.len()), Evidence::FooterChecked)];
-            let extra_ns = (cutting.amplification - 1.0) * request.input.info().estimated_rows * ROW_NS.0;
+            let extra_ns = (cutting.amplification - 1.0) * request.input.info().estimated_rows * READ_ROW_NS;
             let parting = Parting::Ranges { column, cuts: cutting.cuts.into(), nulls: NullRows::First };
             let ordered = map.sorted(column).map(|(evidence, source)| (format!("in key order: {source}"), evidence));
             return Ok(Apart { parting, facts, ordered, largest: cutting.largest, extra_ns });

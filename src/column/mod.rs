@@ -20,6 +20,7 @@ mod chunk;
 mod code_set;
 mod dictionary;
 mod selection;
+mod set_bits;
 mod storage;
 
 pub use bits::{compress, expand};
@@ -30,9 +31,10 @@ pub use selection::Selection;
 pub use storage::{is_narrow_decimal, storage_field, storage_schema, storage_type, to_plan_type, to_storage_type};
 
 use crate::error::Result;
-use arrow::array::{Array, ArrayRef, UInt32Array, new_null_array};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, UInt32Array, new_null_array};
 use arrow::compute;
 use arrow::datatypes::DataType;
+use arrow::downcast_primitive_array;
 use datafusion_common::ScalarValue;
 use std::sync::{Arc, OnceLock};
 
@@ -240,5 +242,13 @@ fn repeat(value: &ArrayRef, rows: usize) -> Result<ArrayRef> {
     if rows == 1 {
         return Ok(value.clone());
     }
-    Ok(compute::take(value, &UInt32Array::from_value(0, rows), None)?)
+    downcast_primitive_array!(
+        value => Ok(filled(value, rows)),
+        _ => Ok(compute::take(value, &UInt32Array::from_value(0, rows), None)?)
+    )
+}
+
+/// The first value of `array`, which is not NULL, `rows` times.
+fn filled<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, rows: usize) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::from_value(array.value(0), rows).with_data_type(array.data_type().clone()))
 }

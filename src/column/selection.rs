@@ -5,6 +5,7 @@
 //! (sparse, repeated, out of order, or with NULL for "no row"), and turned into the other form
 //! when first needed.
 
+use super::set_bits::set_bits;
 use crate::error::Result;
 use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use arrow::buffer::BooleanBuffer;
@@ -28,9 +29,7 @@ impl Selection {
     pub fn from_mask(mask: BooleanBuffer) -> Self {
         let rows = mask.count_set_bits();
         if (rows as f64) < DENSE_SHARE * mask.len() as f64 {
-            let mut indices = Vec::with_capacity(rows);
-            indices.extend(mask.set_indices_u32());
-            return Self::from_indices(indices);
+            return Self::from_indices(set_bits(&mask));
         }
         let predicate = FilterBuilder::new(&BooleanArray::new(mask.clone(), None)).optimize().build();
         Self { rows, indices: OnceLock::new(), mask: Some((mask, predicate)) }
@@ -65,7 +64,7 @@ impl Selection {
     pub fn indices(&self) -> &UInt32Array {
         self.indices.get_or_init(|| {
             let mask = &self.mask.as_ref().expect("a selection has a mask or indices").0;
-            mask.set_indices_u32().collect::<Vec<u32>>().into()
+            set_bits(mask).into()
         })
     }
 

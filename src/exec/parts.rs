@@ -165,10 +165,6 @@ impl PartLeaf {
 }
 
 impl Source for LeafSource {
-    fn tasks_max(&self) -> usize {
-        1
-    }
-
     fn open(&self, task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
         if std::mem::replace(&mut *self.opened.lock(), true) {
             return Ok(None);

@@ -59,8 +59,9 @@ pub trait Cursor: Send {
 
     /// Gives about half of what is still to come to another task. None when there is little left,
     /// or it cannot be shared.
-    fn split(&mut self) -> Option<Box<dyn Cursor>> {
-        None
+    fn split(&mut self, task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        let _ = task;
+        Ok(None)
     }
 }
 
@@ -259,9 +260,17 @@ pub struct Chain {
 }
 
 struct Link {
-    operator: Box<dyn OperatorTask>,
+    /// What `state` is a state of.
+    operator: Arc<dyn Operator>,
+    state: Box<dyn OperatorTask>,
     metrics: Arc<OperatorMetrics>,
     input_ended: bool,
+}
+
+impl Link {
+    fn new(operator: &Arc<dyn Operator>, metrics: &Arc<OperatorMetrics>, task: &TaskContext) -> Result<Self> {
+        Ok(Self { operator: operator.clone(), state: operator.start(task)?, metrics: metrics.clone(), input_ended: false })
+    }
 }
 
 impl Chain {
@@ -272,31 +281,26 @@ impl Chain {
         operators: &[(Arc<dyn Operator>, Arc<OperatorMetrics>)],
         task: &TaskContext,
     ) -> Result<Self> {
-        let mut links = Vec::with_capacity(operators.len());
-        for (operator, metrics) in operators {
-            links.push(Link { operator: operator.start(task)?, metrics: metrics.clone(), input_ended: false });
-        }
+        let links = operators.iter().map(|(operator, metrics)| Link::new(operator, metrics, task)).collect::<Result<_>>()?;
         Ok(Self { source: cursor.map(|cursor| (cursor, source_metrics.clone())), links })
     }
 
     /// The cursor, or the first operator with much output left, gives half of it away, as a chain of its own that
     /// runs through fresh states of the later operators.
-    pub(super) fn split(
-        &mut self,
-        operators: &[(Arc<dyn Operator>, Arc<OperatorMetrics>)],
-        task: &TaskContext,
-    ) -> Result<Option<Chain>> {
+    pub(super) fn halve(&mut self, task: &TaskContext) -> Result<Option<Chain>> {
+        let fresh = |links: &[Link]| -> Result<Vec<Link>> {
+            links.iter().map(|link| Link::new(&link.operator, &link.metrics, task)).collect()
+        };
         if let Some((cursor, metrics)) = &mut self.source
-            && let Some(half) = cursor.split()
+            && let Some(half) = cursor.split(task)?
         {
-            return Chain::new(Some(half), metrics, operators, task).map(Some);
+            return Ok(Some(Chain { source: Some((half, metrics.clone())), links: fresh(&self.links)? }));
         }
         for at in 0..self.links.len() {
-            let Some(half) = self.links[at].operator.split() else { continue };
-            let mut links = vec![Link { operator: half, metrics: self.links[at].metrics.clone(), input_ended: true }];
-            for (operator, metrics) in &operators[at + 1..] {
-                links.push(Link { operator: operator.start(task)?, metrics: metrics.clone(), input_ended: false });
-            }
+            let Some(state) = self.links[at].state.split() else { continue };
+            let Link { operator, metrics, .. } = &self.links[at];
+            let mut links = vec![Link { operator: operator.clone(), state, metrics: metrics.clone(), input_ended: true }];
+            links.extend(fresh(&self.links[at + 1..])?);
             return Ok(Some(Chain { source: None, links }));
         }
         Ok(None)
@@ -319,7 +323,7 @@ impl Chain {
         }
         for swallowed in 0.. {
             let link = &mut self.links[stage - 1];
-            let step = timed(&link.metrics, || link.operator.next(task))?;
+            let step = timed(&link.metrics, || link.state.next(task))?;
             match step {
                 Step::Chunk(chunk) => {
                     count(&link.metrics, &chunk);
@@ -335,14 +339,14 @@ impl Chain {
                 Step::Chunk(chunk) => {
                     if chunk.rows() > 0 {
                         let link = &mut self.links[stage - 1];
-                        timed(&link.metrics, || link.operator.push(chunk, task))?;
+                        timed(&link.metrics, || link.state.push(chunk, task))?;
                     }
                 }
                 Step::Yield | Step::NeedInput => return Ok(Step::Yield),
                 Step::Done => {
                     let link = &mut self.links[stage - 1];
                     link.input_ended = true;
-                    timed(&link.metrics, || link.operator.end_of_input(task))?;
+                    timed(&link.metrics, || link.state.end_of_input(task))?;
                 }
             }
         }
@@ -379,6 +383,10 @@ impl Chain {
 impl Cursor for Chain {
     fn next(&mut self, task: &TaskContext) -> Result<Step> {
         self.pull(&mut || Ok(None), task)
+    }
+
+    fn split(&mut self, task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        Ok(self.halve(task)?.map(|half| Box::new(half) as Box<dyn Cursor>))
     }
 }
 

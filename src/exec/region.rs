@@ -7,20 +7,48 @@
 //! ```
 //!
 //! Any operator that builds itself into pipelines can so be run once a part, with state of its own:
-//! spilling, recursion and all kinds of joins included. Parallelism comes from other parts. Cost: what
-//! building the operator's state costs, some ten microseconds a part.
+//! spilling, recursion and all kinds of joins included. Parallelism comes from other parts. Where one part is
+//! much larger than the others, as a range with a hot key is, its last pipeline (the probe side of a join) is
+//! shared: an idle worker takes half of the rows still to be read, or of the pairs still to be made.
+//!
+//! ```text
+//!   region   build ──> probe ─────────────┐          whoever ends last goes on with what waits for
+//!                        └─ half ─────────┴──> leftovers      the whole probe side
+//! ```
+//!
+//! Cost: what building the operator's state costs, some ten microseconds a part.
 
 use super::context::TaskContext;
 use super::metrics::OperatorMetrics;
 use super::pipeline::{Branch, Chain, Cursor, Flow, Pipeline, PipelineBuilder, Sink, SinkTask, Step, Stream, timed};
 use crate::error::{Error, Result};
+use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// See the module. Its rows are those of the stream.
+#[derive(Default)]
 pub struct Region {
     pipelines: Vec<Option<Running>>,
     last: Vec<Reading>,
     happened: Vec<bool>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+/// What a region and the halves that it gave away have in common.
+#[derive(Default)]
+struct Shared {
+    /// Halves that have not ended.
+    halves: usize,
+    /// The region itself, once only halves keep it from going on.
+    rest: Option<Region>,
+}
+
+/// Rows of a region that another task took.
+struct Half {
+    chain: Option<Chain>,
+    shared: Arc<Mutex<Shared>>,
+    /// The rest of the region, where this half was the last to end.
+    rest: Option<Region>,
 }
 
 /// A pipeline that is not complete.
@@ -53,13 +81,14 @@ impl Region {
             happened: vec![false; builder.events],
             pipelines: builder.pipelines.into_iter().map(|pipeline| Some(running(pipeline))).collect(),
             last: stream.branches.into_iter().map(Reading::new).collect(),
+            shared: Arc::default(),
         }
     }
 }
 
 impl Cursor for Region {
     fn next(&mut self, task: &TaskContext) -> Result<Step> {
-        let Self { pipelines, last, happened } = self;
+        let Self { pipelines, last, happened, shared } = self;
         for slot in pipelines.iter_mut() {
             let Some(running) = slot else { continue };
             if running.branches.iter().all(|branch| branch.over) {
@@ -75,7 +104,18 @@ impl Cursor for Region {
         if let Some(reading) = last.iter_mut().find(|reading| reading.is_ready(happened)) {
             match reading.step(task)? {
                 Step::Chunk(chunk) => return Ok(Step::Chunk(chunk)),
-                Step::Done => reading.end(happened),
+                Step::Done => {
+                    reading.end(happened);
+                    let shared = shared.clone();
+                    let mut shared = shared.lock();
+                    if shared.halves > 0 {
+                        // What comes next needs all rows of the branch.
+                        let rest = std::mem::take(self);
+                        // It shares nothing with anybody then, and must not hold what holds it.
+                        shared.rest = Some(Region { shared: Arc::default(), ..rest });
+                        return Ok(Step::Done);
+                    }
+                }
                 Step::Yield | Step::NeedInput => {}
             }
             return Ok(Step::Yield);
@@ -84,6 +124,55 @@ impl Cursor for Region {
             return Ok(Step::Done);
         }
         Err(Error::internal("pipelines of a region wait for one another"))
+    }
+
+    fn split(&mut self, task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        let Self { pipelines, last, happened, shared } = self;
+        if pipelines.iter().any(Option::is_some) {
+            return Ok(None);
+        }
+        let Some(reading) = last.iter_mut().find(|reading| reading.is_ready(happened)) else { return Ok(None) };
+        let Some(chain) = reading.chain.as_mut().filter(|_| reading.branch.source.tasks_max() > 1) else { return Ok(None) };
+        Ok(Half::of(chain, shared, task)?.map(|half| Box::new(half) as Box<dyn Cursor>))
+    }
+}
+
+impl Half {
+    /// Half of what a chain of a region has still to give.
+    fn of(chain: &mut Chain, shared: &Arc<Mutex<Shared>>, task: &TaskContext) -> Result<Option<Self>> {
+        let Some(half) = chain.halve(task)? else { return Ok(None) };
+        shared.lock().halves += 1;
+        Ok(Some(Self { chain: Some(half), shared: shared.clone(), rest: None }))
+    }
+}
+
+impl Cursor for Half {
+    fn next(&mut self, task: &TaskContext) -> Result<Step> {
+        if let Some(rest) = &mut self.rest {
+            return rest.next(task);
+        }
+        let step = match &mut self.chain {
+            Some(chain) => chain.next(task)?,
+            None => return Ok(Step::Done),
+        };
+        if !matches!(step, Step::Done) {
+            return Ok(step);
+        }
+        self.chain = None;
+        let mut shared = self.shared.lock();
+        shared.halves -= 1;
+        if shared.halves == 0 {
+            self.rest = shared.rest.take();
+        }
+        Ok(if self.rest.is_some() { Step::Yield } else { Step::Done })
+    }
+
+    fn split(&mut self, task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        if let Some(rest) = &mut self.rest {
+            return rest.split(task);
+        }
+        let Some(chain) = &mut self.chain else { return Ok(None) };
+        Ok(Half::of(chain, &self.shared, task)?.map(|half| Box::new(half) as Box<dyn Cursor>))
     }
 }
 

@@ -12,7 +12,7 @@
 use super::cancel::CancelFlag;
 use super::context::TaskContext;
 use super::pipeline::{Flow, Sink, SinkTask};
-use crate::column::Chunk;
+use crate::column::{Chunk, Column};
 use crate::error::{Error, Result};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -219,6 +219,12 @@ impl Sink for ResultQueue {
 
 impl SinkTask for ResultSink {
     fn push(&mut self, chunk: Chunk, _task: &TaskContext) -> Result<Flow> {
+        if self.0.state.lock().closed {
+            return Ok(Flow::Stop);
+        }
+        // Copying is the tasks' work: the reader has one thread.
+        let columns = chunk.columns().iter().map(|column| column.flat().map(Column::Flat)).collect::<Result<_>>()?;
+        let chunk = chunk.with_columns(columns);
         let mut state = self.0.state.lock();
         if state.closed {
             return Ok(Flow::Stop);

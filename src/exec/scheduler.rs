@@ -442,7 +442,7 @@ impl Task {
             return Ok(());
         }
         let Some(chain) = &mut self.chain else { return Ok(()) };
-        let Some(half) = chain.split(&self.branch.operators, &self.context)? else { return Ok(()) };
+        let Some(half) = chain.halve(&self.context)? else { return Ok(()) };
         let worker = {
             let mut state = self.run.state.lock();
             state.outstanding += 1;

@@ -4,7 +4,10 @@ use super::fixtures::{Node, Numbers, Setting, apply, number_schema, numbers, val
 use super::result::ResultQueue;
 use super::run::{collect, start};
 use super::scheduler::Scheduler;
-use super::{Cursor, Job, Operator, OperatorTask, PlanRef, QueryContext, Sink, SinkTask, Source, Step, Stream, TaskContext};
+use super::{
+    Cursor, Job, Operator, OperatorTask, PipelineBuilder, PlanRef, QueryContext, Region, Sink, SinkTask, Source, Step, Stream,
+    TaskContext,
+};
 use crate::column::Chunk;
 use crate::error::{Error, ErrorKind};
 use parking_lot::Mutex;
@@ -242,6 +245,41 @@ fn output_of_one_chunk_is_shared_with_an_idle_worker() {
     let found = values(&collect(&plan, &scheduler, Setting::default().context()).unwrap());
     assert_eq!(found, vec![0; 300]);
     assert_eq!(threads.lock().len(), 2);
+}
+
+/// A region gives half of its rows away; what waits for all of them comes after the last, whoever has it.
+#[test]
+fn the_rest_of_a_shared_region_is_for_whoever_ends_last() {
+    let task = TaskContext { query: Setting::default().context(), worker: 0 };
+    let drain = |cursor: &mut dyn Cursor| {
+        let mut found = Vec::new();
+        loop {
+            match cursor.next(&task).unwrap() {
+                Step::Chunk(chunk) => found.extend(values(&[chunk])),
+                Step::Done => return found,
+                Step::Yield | Step::NeedInput => {}
+            }
+        }
+    };
+    for region_first in [true, false] {
+        let (metrics, mut builder) = (Arc::default(), PipelineBuilder::new());
+        let source = |rows, first| Arc::new(Numbers { rows, chunk_rows: 1, tasks_max: 2, next: Arc::new(AtomicU64::new(first)) });
+        let repeat = Repeat { times: 40, threads: Arc::default(), busy: Arc::default() };
+        let last = Stream::new(source(3, 1), &metrics);
+        let stream = Stream::new(source(1, 0), &metrics).then(Arc::new(repeat), &metrics).followed_by(&mut builder, last);
+        let mut region = Region::new(builder, stream);
+        assert!(region.split(&task).unwrap().is_none(), "nothing was begun");
+        while !matches!(region.next(&task).unwrap(), Step::Chunk(_)) {}
+        let mut half = region.split(&task).unwrap().unwrap();
+        let mut quarter = half.split(&task).unwrap().unwrap();
+        let mut found = drain(quarter.as_mut());
+        let (one, other): (&mut dyn Cursor, _) =
+            if region_first { (&mut region, half.as_mut()) } else { (half.as_mut(), &mut region) };
+        found.extend(drain(one));
+        assert!(found.iter().all(|value| *value == 0), "the rest came before all rows were there");
+        found.extend(drain(other));
+        assert_eq!(found, [vec![0; 39], vec![1, 2]].concat(), "the region ends first: {region_first}");
+    }
 }
 
 /// A sink that counts rows and finalizes in three stages of `jobs` jobs each.

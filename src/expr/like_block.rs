@@ -19,7 +19,8 @@ use arrow::buffer::{BooleanBuffer, Buffer};
 use memchr::memmem::Finder;
 
 /// Bytes between two values that are searched along rather than started anew behind. Starting a
-/// search costs about as much as searching this many. Guessed.
+/// search costs about as much as searching this many. Guessed; 512 is no faster over every seventh
+/// row of TPC-H `l_comment` (measured: 16 ns a row both).
 const GAP_BYTES_MAX: u32 = 64;
 
 /// The rows in which `piece` occurs and `rest` accepts what stands behind its leftmost place.
@@ -55,7 +56,8 @@ pub(super) fn rows_with(texts: &StringViewArray, piece: &Finder, rest: impl Fn(&
                 }
                 at = end_of(view);
             } else {
-                at = place + 1;
+                // Between values, or across the end of one.
+                at = (place + 1).max(view.offset as usize);
             }
         }
         row += run;

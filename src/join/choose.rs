@@ -232,15 +232,14 @@ fn verdict(strategy: Strategy, request: &JoinRequest, build_left: bool, wanted: 
                 }
                 _ => {
                     let size = estimate(format!("build {side}: {:.0} rows, {:.1} MiB", build.rows, table / f64::from(1 << 20)));
-                    // Partitioning ahead costs a pass over the build side.
-                    let extra = if strategy == Strategy::PartitionedHash { build.rows * 4.0 } else { 0.0 };
                     let mut uses = vec![size];
                     if strategy == Strategy::PartitionedHash
                         && let Err(reason) = super::parts::find(request)
                     {
                         uses.push(estimate(format!("not part by part: {reason}")));
                     }
-                    Verdict::Fits { cost: cost::hash(build, probe, request) + extra, uses }
+                    // Nothing is partitioned before it has to be.
+                    Verdict::Fits { cost: cost::hash(build, probe, request), uses }
                 }
             },
         },

@@ -1,31 +1,37 @@
 //! What a join is expected to cost: nanoseconds of one core, on one screen.
 //!
-//! The constants are guesses of the right magnitude for a machine with 2 MiB of L2 a core and
-//! 32 MiB of L3; the join benchmark is to calibrate them. Only their ratios matter for the choice.
+//! "Measured" is by `benches/layout/constants.py`, CPU time on a virtual Xeon of 2023 with 2 MiB of L2 a core
+//! and an L3 that neighbours share; figures of one kind of table differed by a quarter from run to run. Only
+//! their ratios matter for the choice.
 
 use super::JoinRequest;
 use crate::exec::PlanRef;
 use arrow::datatypes::DataType;
 
-/// Tables below this many bytes are probed from L2. Guessed.
+/// Tables below this many bytes are probed from L2. From the machine's size, less what streams past.
 const L2_BYTES: f64 = 1.5e6;
-/// Tables below this many bytes are probed from L3. Guessed.
+/// Tables below this many bytes are probed from L3. Guessed: a share of one that others use, too.
 const L3_BYTES: f64 = 24e6;
 /// Bytes of hash table a build row takes besides its columns: key, row number, directory. Computed.
 const TABLE_BYTES_ROW: f64 = 24.0;
-/// Writing and reading back one byte of a spill file, ns. Guessed from LZ4 at 1 GB/s each way.
-const SPILL_NS_BYTE: f64 = 2.0;
-/// One comparison and move of a sort, ns. Guessed.
-pub(super) const SORT_NS: f64 = 6.0;
+/// Collecting and inserting a build row, and looking a probe row up and putting its pair together, ns, in
+/// L2, L3 and memory, where the key is one integer: tables are then arrays as a rule. Measured.
+const INTEGER_NS: [(f64, f64); 3] = [(60.0, 10.0), (60.0, 50.0), (110.0, 70.0)];
+/// The same where keys are hashed. Measured.
+const HASHED_NS: [(f64, f64); 3] = [(110.0, 40.0), (110.0, 130.0), (190.0, 150.0)];
+/// Writing and reading back one byte of what does not fit, ns. Measured: 0.9 and 1.8 at two limits.
+const SPILL_NS_BYTE: f64 = 1.4;
+/// One level of a sort, ns a row: what rows cost beyond a merge, over the logarithm of their number. Measured.
+pub(super) const SORT_NS: f64 = 4.7;
 /// Share of the rows that a key known as hot is taken to have. Guessed.
 const HOT_SHARE: f64 = 0.1;
-/// Looking at a sample of the build rows' keys, ns a build row: a twentieth of an insertion, measured
-/// beside one.
-const SKETCH_NS: f64 = 0.4;
-/// Merging one sorted row, ns. Guessed.
-const MERGE_NS: f64 = 15.0;
-/// One pair of a nested loop with its condition, ns. Guessed.
-const PAIR_NS: f64 = 2.5;
+/// Looking at a sample of the build rows' keys, ns a build row: a 64th of them is hashed and counted. Guessed,
+/// as it is below what a measurement tells apart.
+const SKETCH_NS: f64 = 1.0;
+/// Merging one sorted row, ns: keys are encoded, compared, and pairs put together. Measured.
+pub(super) const MERGE_NS: f64 = 46.0;
+/// One pair of a nested loop with a condition on two numbers, ns. Measured.
+const PAIR_NS: f64 = 10.0;
 
 /// Rows and bytes expected of an input.
 #[derive(Debug, Clone, Copy)]
@@ -54,21 +60,28 @@ impl Size {
     }
 }
 
-/// A hash join that builds `build` and streams `probe`.
-pub(super) fn hash(build: Size, probe: Size, request: &JoinRequest) -> f64 {
+/// A hash join that builds `build` and streams `probe`: what the build side costs, and the probe side.
+pub(super) fn hash_sides(build: Size, probe: Size, request: &JoinRequest) -> (f64, f64) {
     let touched = build.rows * TABLE_BYTES_ROW;
-    let (insert, lookup) = if touched < L2_BYTES {
-        (8.0, 3.0)
-    } else if touched < L3_BYTES {
-        (15.0, 8.0)
-    } else {
-        (35.0, 25.0)
-    };
+    let level = [L2_BYTES, L3_BYTES].iter().filter(|bytes| touched >= **bytes).count();
+    let (insert, lookup) = if has_integer_key(request) { INTEGER_NS[level] } else { HASHED_NS[level] };
     // The share of both sides that does not fit goes to disk and comes back.
     let over = (1.0 - request.memory_limit as f64 / build.table_bytes()).clamp(0.0, 1.0);
     // A partition with a hot key is cut in vain before it is joined block by block.
     let in_vain = if request.hot_keys.is_empty() { 0.0 } else { HOT_SHARE };
-    build.rows * insert + probe.rows * lookup + over * (1.0 + in_vain) * (build.bytes + probe.bytes) * SPILL_NS_BYTE
+    let spilled = |side: Size| over * (1.0 + in_vain) * side.bytes * SPILL_NS_BYTE;
+    (build.rows * insert + spilled(build), probe.rows * lookup + spilled(probe))
+}
+
+/// The same, both sides together.
+pub(super) fn hash(build: Size, probe: Size, request: &JoinRequest) -> f64 {
+    let (build, probe) = hash_sides(build, probe, request);
+    build + probe
+}
+
+fn has_integer_key(request: &JoinRequest) -> bool {
+    let integer = |data_type: &DataType| data_type.is_integer() || data_type.is_temporal();
+    request.keys.len() == 1 && request.keys.iter().all(|key| integer(key.left.data_type()))
 }
 
 /// A hash join with hot keys apart. `build` is sampled; a hot key that is known does not keep one

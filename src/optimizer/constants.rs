@@ -31,9 +31,14 @@ use datafusion_optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 #[derive(Debug)]
 pub(super) struct FoldConstants;
 
+impl FoldConstants {
+    /// As tables of rules call it.
+    pub(super) const NAME: &str = "fold_constants";
+}
+
 impl OptimizerRule for FoldConstants {
     fn name(&self) -> &str {
-        "fold_constants"
+        Self::NAME
     }
 
     fn apply_order(&self) -> Option<ApplyOrder> {

@@ -60,10 +60,7 @@ use chrono::{DateTime, Utc};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::LogicalPlan;
-use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
-use datafusion_optimizer::optimize_projections::OptimizeProjections;
-use datafusion_optimizer::{Analyzer, Optimizer, OptimizerContext};
-use push_filters::PushFilters;
+use datafusion_optimizer::{Analyzer, OptimizerContext};
 use std::fmt;
 use std::sync::Arc;
 
@@ -207,7 +204,7 @@ fn further_steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<Logical
         plan = (rule.apply)(plan)?;
         trace(rule.name, &plan);
     }
-    plan = last().optimize(plan, &context, |plan, rule| trace(rule.name(), plan))?;
+    plan = borrowed::last(plan, &context, &trace)?;
     refuse(&plan)?;
     Ok(plan)
 }
@@ -215,19 +212,9 @@ fn further_steps(plan: LogicalPlan, options: &OptimizeOptions) -> Result<Logical
 fn configuration() -> ConfigOptions {
     let mut config = ConfigOptions::default();
     config.execution.enable_ansi_mode = true;
-    config.optimizer.max_passes = 1;
-    config.optimizer.skip_failed_rules = false;
     config.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
     config.optimizer.enable_leaf_expression_pushdown = false;
     config
-}
-
-fn last() -> Optimizer {
-    Optimizer::with_rules(vec![
-        Arc::new(PushFilters::default()),
-        Arc::new(CommonSubexprEliminate::new()),
-        Arc::new(OptimizeProjections::new()),
-    ])
 }
 
 /// Refuses by name what is left of subqueries that no rule could turn into joins.

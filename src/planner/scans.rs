@@ -10,10 +10,11 @@ use crate::expr::{self, Predicate};
 use crate::layout::ScanPredicate;
 use crate::operator::scan::{FormatScanNode, MemoryScanNode, ScanNode};
 use crate::operator::{FilterNode, LimitNode, ProjectNode, RangeNode};
-use datafusion_common::DFSchema;
-use datafusion_expr::LogicalPlan;
+use datafusion_common::{Column, DFSchema};
+use datafusion_expr::expr::BinaryExpr;
 use datafusion_expr::logical_plan::TableScan;
 use datafusion_expr::utils::split_conjunction;
+use datafusion_expr::{Expr, LogicalPlan, Operator};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -35,8 +36,8 @@ impl<'a> Planner<'a> {
         }
         let whole = DFSchema::try_from_qualified_schema(scan.table_name.clone(), table.schema())?;
         let mut predicates: Vec<Arc<dyn ScanPredicate>> = Vec::new();
-        for conjunct in scan.filters.iter().flat_map(split_conjunction) {
-            predicates.push(expr::scan_predicate(conjunct, &whole, &self.slots)?);
+        for condition in by_column(scan.filters.iter().flat_map(split_conjunction)) {
+            predicates.push(expr::scan_predicate(&condition, &whole, &self.slots)?);
         }
         let runtime = led.into_iter().map(|Led { filter, .. }| filter).collect();
         let rows = self.rows_of(logical);
@@ -62,5 +63,30 @@ impl<'a> Planner<'a> {
             Some(fetch) => Arc::new(LimitNode::new(node, 0, Some(fetch))),
             None => node,
         })
+    }
+}
+
+/// The conjuncts, where comparisons of one column with constants are one condition: both ends of a
+/// range are looked up at once, and their order among other conditions is that of the whole range. Such
+/// comparisons cannot fail, so that one may move to another's place.
+fn by_column<'a>(conjuncts: impl Iterator<Item = &'a Expr>) -> Vec<Expr> {
+    let mut conditions: Vec<(Option<&Column>, Expr)> = Vec::new();
+    for conjunct in conjuncts {
+        let compared = compared_column(conjunct);
+        match conditions.iter_mut().find(|(known, _)| compared.is_some() && *known == compared) {
+            Some((_, condition)) => *condition = condition.clone().and(conjunct.clone()),
+            None => conditions.push((compared, conjunct.clone())),
+        }
+    }
+    conditions.into_iter().map(|(_, condition)| condition).collect()
+}
+
+/// The column that `conjunct` compares with a constant.
+fn compared_column(conjunct: &Expr) -> Option<&Column> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = conjunct else { return None };
+    let ranged = matches!(op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq | Operator::NotEq);
+    match (&**left, &**right) {
+        (Expr::Column(column), Expr::Literal(..)) | (Expr::Literal(..), Expr::Column(column)) if ranged => Some(column),
+        _ => None,
     }
 }

@@ -3,6 +3,8 @@
 //! A page header says how many bytes come out. It may lie: no more is allocated beforehand than the
 //! codec could make of the bytes that are there, and what comes out must be exactly as long.
 
+use super::growing::Growing;
+use super::page_data::PageData;
 use super::snappy;
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
@@ -16,6 +18,9 @@ const TRUSTED_RATIO: usize = 1000;
 const SNAPPY_RATIO_MAX: usize = 22;
 /// Most bytes that one byte of LZ4 yields: each byte of a length stands for up to 255.
 const LZ4_RATIO_MAX: usize = 256;
+
+/// Smaller pages are decompressed whole. Guessed: that takes some microseconds.
+const LAZY_BYTES_MIN: usize = 16 << 10;
 
 /// Decompresses the pages of one column chunk.
 pub(super) enum Codec {
@@ -42,6 +47,18 @@ impl Codec {
             Compression::ZSTD(_) => Self::Zstd(zstd::bulk::Decompressor::new().map_err(|error| failed("Zstandard", error))?),
             other => return Err(Error::unsupported(format!("compression with {other}"))),
         })
+    }
+
+    /// The `length` bytes that `data` holds, of which those are decompressed that are wanted, where
+    /// the codec allows it.
+    pub(super) fn open(&mut self, data: Bytes, length: usize) -> Result<PageData> {
+        if matches!(self, Self::Snappy) && length >= LAZY_BYTES_MIN {
+            check_ratio(&data, length, SNAPPY_RATIO_MAX)?;
+            if let Ok(page) = Growing::new(data.clone(), length) {
+                return Ok(PageData::growing(page));
+            }
+        }
+        self.decompress(data, length).map(PageData::from)
     }
 
     /// The `length` bytes that `data` holds. Uncompressed data is shared.
@@ -85,7 +102,8 @@ fn check_ratio(data: &[u8], length: usize, ratio: usize) -> Result<()> {
     Ok(())
 }
 
-fn snappy_block(data: &[u8], length: usize) -> Result<Vec<u8>> {
+/// The `length` bytes of a block of Snappy.
+pub(super) fn snappy_block(data: &[u8], length: usize) -> Result<Vec<u8>> {
     check_ratio(data, length, SNAPPY_RATIO_MAX)?;
     let mut out = Vec::new();
     if snappy::decompress(data, length, &mut out).is_ok() {

@@ -3,6 +3,7 @@
 use super::arrow_cursor::ArrowCursor;
 use super::calendar;
 use super::levels::LevelReader;
+use super::page_data::Meter;
 use super::pages::{Levels, Next, Pages};
 use super::values::{Take, Values};
 use crate::column::Column;
@@ -12,6 +13,7 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Reads a column of a row group in windows of rows, in order, and may leave rows out. Leaving out
@@ -36,7 +38,7 @@ pub struct PageFigures {
     pub skipped: u64,
     /// Bytes of pages after decompression, dictionaries included.
     pub bytes: u64,
-    /// Time spent reading page headers and decompressing, nanoseconds.
+    /// Time spent reading page headers and decompressing, nanoseconds; during reads, too.
     pub decompress_ns: u64,
     /// Rows whose values were decoded.
     pub rows: u64,
@@ -58,8 +60,8 @@ impl Place {
 
 impl ColumnCursor {
     pub(super) fn flat(place: Place, pages: Pages, values: Box<dyn Values>, rows: usize) -> Self {
-        let figures = PageFigures::default();
-        let cursor = FlatCursor { place, pages, values, rows, row: 0, page: None, places: Vec::new(), figures };
+        let (figures, meter) = (PageFigures::default(), Arc::default());
+        let cursor = FlatCursor { place, pages, values, rows, row: 0, page: None, places: Vec::new(), figures, meter };
         Self { inner: Inner::Flat(Box::new(cursor)), checked: None }
     }
 
@@ -129,7 +131,12 @@ impl ColumnCursor {
     /// What was done so far; nothing is known of columns that the crate decodes.
     pub fn figures(&self) -> PageFigures {
         match &self.inner {
-            Inner::Flat(cursor) => PageFigures { skipped: cursor.pages.skipped as u64, ..cursor.figures },
+            Inner::Flat(cursor) => PageFigures {
+                skipped: cursor.pages.skipped as u64,
+                bytes: cursor.figures.bytes + cursor.meter.bytes.load(Ordering::Relaxed),
+                decompress_ns: cursor.figures.decompress_ns + cursor.meter.nanoseconds.load(Ordering::Relaxed),
+                ..cursor.figures
+            },
             Inner::Arrow(_) => PageFigures::default(),
         }
     }
@@ -146,6 +153,8 @@ struct FlatCursor {
     /// Places of wanted values.
     places: Vec<u32>,
     figures: PageFigures,
+    /// What was decompressed of pages that were open already.
+    meter: Arc<Meter>,
 }
 
 struct OpenPage {
@@ -180,7 +189,7 @@ impl FlatCursor {
         self.check_end(rows)?;
         let mut gathered = Gathered { rows: 0, valid: None };
         while gathered.rows < rows {
-            let page = seek(&mut self.page, &mut self.pages, &mut *self.values, self.row, &mut self.figures)?;
+            let page = seek(&mut self.page, &mut self.pages, &mut *self.values, self.row, (&mut self.figures, &self.meter))?;
             let count = (rows - gathered.rows).min(page.rows - page.at);
             let valid = page.levels.read(count)?;
             let values = valid.as_ref().map_or(count, BooleanBuffer::count_set_bits);
@@ -200,7 +209,7 @@ impl FlatCursor {
         while let Some(next) = wanted.first() {
             // Rows before it that lie in other pages are never seen.
             self.row = first + *next as usize;
-            let page = seek(&mut self.page, &mut self.pages, &mut *self.values, self.row, &mut self.figures)?;
+            let page = seek(&mut self.page, &mut self.pages, &mut *self.values, self.row, (&mut self.figures, &self.meter))?;
             let base = self.row - first;
             let here = wanted.partition_point(|at| (*at as usize) < base + page.rows - page.at);
             let (inside, rest) = wanted.split_at(here);
@@ -284,7 +293,7 @@ fn seek<'a>(
     pages: &mut Pages,
     values: &mut dyn Values,
     row: usize,
-    figures: &mut PageFigures,
+    (figures, meter): (&mut PageFigures, &Arc<Meter>),
 ) -> Result<&'a mut OpenPage> {
     while open.as_ref().is_none_or(|page| row >= page.start + page.rows) {
         *open = None;
@@ -295,17 +304,19 @@ fn seek<'a>(
         figures.decompress_ns += began.elapsed().as_nanos() as u64;
         match next {
             Next::End => return Err(Error::data("the column has fewer values than its row group has rows")),
-            Next::Dictionary(data, count) => {
-                figures.bytes += data.len() as u64;
+            Next::Dictionary(mut data, count) => {
+                figures.bytes += data.ready().len() as u64;
+                data.measure(meter);
                 values.dictionary(data, count)?;
             }
-            Next::Data(page) => {
+            Next::Data(mut page) => {
                 let levels = match &page.levels {
                     Some(Levels::Hybrid(bytes) | Levels::Bits(bytes)) => bytes.len(),
                     None => 0,
                 };
                 figures.read += 1;
-                figures.bytes += (page.values.len() + levels) as u64;
+                figures.bytes += (page.values.ready().len() + levels) as u64;
+                page.values.measure(meter);
                 values.begin(page.encoding, page.values)?;
                 *open = Some(OpenPage { start, rows: page.rows, at: 0, levels: LevelReader::new(page.levels)? });
             }

@@ -3,11 +3,11 @@
 //! They are read as bytes, in whichever encoding, and converted a window at a time. They are rare, so
 //! a dictionary is converted row by row like everything else.
 
+use super::page_data::PageData;
 use super::strings::StringValues;
 use super::values::{Take, Values};
 use crate::column::Column;
 use crate::error::{Error, Result};
-use ::bytes::Bytes;
 use ::parquet::basic::Encoding;
 use arrow::array::{Array, ArrayRef, AsArray, Decimal64Array, Decimal128Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
@@ -21,18 +21,19 @@ pub(super) struct DecimalValues {
 }
 
 impl DecimalValues {
-    /// For numbers of `length` bytes, or with the length before each, into arrays of `data_type`.
-    pub(super) fn new(length: Option<usize>, data_type: DataType) -> Self {
-        Self { bytes: StringValues::new(false, length), data_type }
+    /// For numbers of `length` bytes, or with the length before each, of a chunk of `rows` rows, into
+    /// arrays of `data_type`.
+    pub(super) fn new(length: Option<usize>, rows: usize, data_type: DataType) -> Self {
+        Self { bytes: StringValues::new(false, length, rows), data_type }
     }
 }
 
 impl Values for DecimalValues {
-    fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()> {
+    fn dictionary(&mut self, data: PageData, count: usize) -> Result<()> {
         self.bytes.dictionary(data, count)
     }
 
-    fn begin(&mut self, encoding: Encoding, data: Bytes) -> Result<()> {
+    fn begin(&mut self, encoding: Encoding, data: PageData) -> Result<()> {
         self.bytes.begin(encoding, data)
     }
 

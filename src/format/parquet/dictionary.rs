@@ -11,6 +11,7 @@ use super::values::{Take, Values};
 use crate::column::Column;
 use crate::error::Result;
 use crate::format::source::ByteSource;
+use ::bytes::Bytes;
 use ::parquet::basic::Encoding;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use std::ops::Range;
@@ -44,20 +45,33 @@ fn dictionary_only(chunk: &ColumnChunkMetaData) -> bool {
     only && old
 }
 
-/// The values of the dictionary page in `range`; none when there is no such page. Also returns the
-/// bytes read.
-pub(super) fn read(
+/// A dictionary page that was read and decompressed before its column is.
+#[derive(Clone)]
+pub(super) struct DictionaryPage {
+    /// Values in plain encoding.
+    pub(super) data: Bytes,
+    /// How many.
+    pub(super) count: usize,
+    /// Where the page ends in the file.
+    pub(super) end: u64,
+}
+
+/// The dictionary page in `range` and the bytes read; none when there is no such page.
+pub(super) fn read_page(
     source: &dyn ByteSource,
     chunk: &ColumnChunkMetaData,
     range: Range<u64>,
-    mut values: Box<dyn Values>,
-) -> Result<Option<(Column, u64)>> {
+) -> Result<Option<(DictionaryPage, u64)>> {
     let (parts, bytes) = FileParts::read(source, vec![range])?;
     let rows = usize::try_from(chunk.num_values()).unwrap_or(0);
     let mut pages = Pages::new(Arc::new(parts), chunk, rows, None)?;
     let Next::Dictionary(data, count) = pages.next()? else { return Ok(None) };
-    // A dictionary page is a page of plain values.
-    values.begin(Encoding::PLAIN, data)?;
-    values.read(count, Take::Next(count), None)?;
-    Ok(Some((values.finish(None)?, bytes)))
+    Ok(Some((DictionaryPage { data: data.all()?, count, end: pages.place() }, bytes)))
+}
+
+/// The values of a dictionary page, which is a page of plain values.
+pub(super) fn decode(page: &DictionaryPage, mut values: Box<dyn Values>) -> Result<Column> {
+    values.begin(Encoding::PLAIN, page.data.clone().into())?;
+    values.read(page.count, Take::Next(page.count), None)?;
+    values.finish(None)
 }

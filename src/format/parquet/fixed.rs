@@ -14,8 +14,10 @@
 
 use super::delta::DeltaReader;
 use super::delta_bytes::PrefixReader;
+use super::fixed_dictionary::FixedDictionary;
 use super::hybrid::Hybrid;
 use super::kind::Kind;
+use super::page_data::PageData;
 use super::split::SplitReader;
 use super::spread::{Plain, spread};
 use super::values::{Take, Values, Wanted, too_short};
@@ -34,7 +36,7 @@ const DAY_MICROS: i64 = 86_400_000_000;
 const EPOCH_JULIAN_DAY: i64 = 2_440_588;
 
 /// How stored bytes become an Arrow value.
-trait Fixed: Copy + Send + 'static {
+pub(super) trait Fixed: Copy + Send + 'static {
     type Native: ArrowNativeType + Plain;
     const STORED: Stored;
 
@@ -47,7 +49,7 @@ trait Fixed: Copy + Send + 'static {
 
 /// What the file's type is, which decides the encodings it may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stored {
+pub(super) enum Stored {
     Integer,
     Float,
     Bytes,
@@ -166,28 +168,29 @@ impl Fixed for BigEndian128 {
     }
 }
 
-/// A decoder of `kind` into arrays of `data_type`, or none for kinds of other widths.
-pub(super) fn fixed_values(kind: Kind, data_type: DataType) -> Option<Box<dyn Values>> {
+/// A decoder of `kind` into arrays of `data_type`, of a chunk of `rows` rows, or none for kinds of other
+/// widths.
+pub(super) fn fixed_values(kind: Kind, data_type: DataType, rows: usize) -> Option<Box<dyn Values>> {
     Some(match kind {
-        Kind::Int32 => FixedValues::boxed(Int32, data_type),
-        Kind::Int32To8 => FixedValues::boxed(Int32To8, data_type),
-        Kind::Int32To16 => FixedValues::boxed(Int32To16, data_type),
-        Kind::Int32To64 => FixedValues::boxed(Int32To64, data_type),
-        Kind::Int32To128 => FixedValues::boxed(Int32To128, data_type),
-        Kind::Unsigned8To16 => FixedValues::boxed(Unsigned8To16, data_type),
-        Kind::Unsigned16To32 => FixedValues::boxed(Unsigned16To32, data_type),
-        Kind::Unsigned32To64 => FixedValues::boxed(Unsigned32To64, data_type),
-        Kind::Int64 => FixedValues::boxed(Int64, data_type),
-        Kind::Int64To128 => FixedValues::boxed(Int64To128, data_type),
-        Kind::Unsigned64To128 => FixedValues::boxed(Unsigned64To128, data_type),
-        Kind::MillisToMicros => FixedValues::boxed(MillisToMicros, data_type),
-        Kind::NanosToMicros => FixedValues::boxed(NanosToMicros, data_type),
-        Kind::Int96ToMicros => FixedValues::boxed(Int96, data_type),
-        Kind::Float32 => FixedValues::boxed(Float32, data_type),
-        Kind::Float64 => FixedValues::boxed(Float64, data_type),
-        Kind::Float16To32 => FixedValues::boxed(Float16, data_type),
-        Kind::FixedTo64(width) => FixedValues::boxed(BigEndian64(width), data_type),
-        Kind::FixedTo128(width) => FixedValues::boxed(BigEndian128(width), data_type),
+        Kind::Int32 => FixedValues::boxed(Int32, data_type, rows),
+        Kind::Int32To8 => FixedValues::boxed(Int32To8, data_type, rows),
+        Kind::Int32To16 => FixedValues::boxed(Int32To16, data_type, rows),
+        Kind::Int32To64 => FixedValues::boxed(Int32To64, data_type, rows),
+        Kind::Int32To128 => FixedValues::boxed(Int32To128, data_type, rows),
+        Kind::Unsigned8To16 => FixedValues::boxed(Unsigned8To16, data_type, rows),
+        Kind::Unsigned16To32 => FixedValues::boxed(Unsigned16To32, data_type, rows),
+        Kind::Unsigned32To64 => FixedValues::boxed(Unsigned32To64, data_type, rows),
+        Kind::Int64 => FixedValues::boxed(Int64, data_type, rows),
+        Kind::Int64To128 => FixedValues::boxed(Int64To128, data_type, rows),
+        Kind::Unsigned64To128 => FixedValues::boxed(Unsigned64To128, data_type, rows),
+        Kind::MillisToMicros => FixedValues::boxed(MillisToMicros, data_type, rows),
+        Kind::NanosToMicros => FixedValues::boxed(NanosToMicros, data_type, rows),
+        Kind::Int96ToMicros => FixedValues::boxed(Int96, data_type, rows),
+        Kind::Float32 => FixedValues::boxed(Float32, data_type, rows),
+        Kind::Float64 => FixedValues::boxed(Float64, data_type, rows),
+        Kind::Float16To32 => FixedValues::boxed(Float16, data_type, rows),
+        Kind::FixedTo64(width) => FixedValues::boxed(BigEndian64(width), data_type, rows),
+        Kind::FixedTo128(width) => FixedValues::boxed(BigEndian128(width), data_type, rows),
         Kind::Boolean | Kind::Bytes(_) | Kind::DecimalBytes(_) => return None,
     })
 }
@@ -200,6 +203,8 @@ struct FixedValues<F: Fixed> {
     shared: Option<Arc<Dictionary>>,
     /// Windows stay codes where the dictionary has at most so many values.
     keep_max: usize,
+    /// Rows of the chunk.
+    rows: usize,
     page: FixedPage,
     /// The window so far is one value, repeated: its code and the rows.
     constant: Option<(u32, usize)>,
@@ -212,49 +217,8 @@ struct FixedValues<F: Fixed> {
     raw: Vec<u8>,
 }
 
-/// The values of a dictionary.
-enum FixedDictionary<F: Fixed> {
-    /// As they are in the page, and their number: numbers are converted as they are gathered.
-    Stored(Bytes, usize),
-    Converted(Vec<F::Native>),
-}
-
-impl<F: Fixed> FixedDictionary<F> {
-    fn new(fixed: F, data: &Bytes, count: usize) -> Result<Self> {
-        let width = fixed.width();
-        let bytes = count.checked_mul(width).filter(|bytes| *bytes <= data.len()).ok_or_else(too_short)?;
-        Ok(match F::STORED {
-            Stored::Integer | Stored::Float => Self::Stored(data.slice(..bytes), count),
-            Stored::Bytes => Self::Converted(data[..bytes].chunks_exact(width).map(|value| fixed.read(value)).collect()),
-        })
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Stored(_, count) => *count,
-            Self::Converted(values) => values.len(),
-        }
-    }
-
-    /// Appends the values of `codes`, the largest of which is `largest`.
-    fn gather(&self, fixed: F, codes: &[u32], largest: u32, out: &mut Vec<F::Native>) -> Result<()> {
-        check_code(codes, largest, self.len())?;
-        match self {
-            Self::Stored(data, _) => {
-                let (data, width) = (&data[..], fixed.width());
-                // SAFETY: every code is below the number of values, each of `width` bytes.
-                let value = |code: &u32| unsafe { data.get_unchecked(*code as usize * width..(*code as usize + 1) * width) };
-                out.extend(codes.iter().map(|code| fixed.read(value(code))));
-            }
-            // SAFETY: every code is below the number of values.
-            Self::Converted(values) => out.extend(codes.iter().map(|code| unsafe { *values.get_unchecked(*code as usize) })),
-        }
-        Ok(())
-    }
-}
-
 enum FixedPage {
-    Plain { data: Bytes, at: usize },
+    Plain { data: PageData, at: usize },
     Codes(Hybrid),
     Deltas(DeltaReader),
     Prefixes(Box<PrefixReader>),
@@ -262,14 +226,15 @@ enum FixedPage {
 }
 
 impl<F: Fixed> FixedValues<F> {
-    fn boxed(fixed: F, data_type: DataType) -> Box<dyn Values> {
-        let page = FixedPage::Plain { data: Bytes::new(), at: 0 };
+    fn boxed(fixed: F, data_type: DataType, rows: usize) -> Box<dyn Values> {
+        let page = FixedPage::Plain { data: Bytes::new().into(), at: 0 };
         Box::new(Self {
             fixed,
             data_type,
             dictionary: None,
             shared: None,
             keep_max: 0,
+            rows,
             page,
             constant: None,
             kept: Vec::new(),
@@ -283,15 +248,19 @@ impl<F: Fixed> FixedValues<F> {
 }
 
 impl<F: Fixed> Values for FixedValues<F> {
-    fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()> {
-        self.dictionary = Some(FixedDictionary::new(self.fixed, &data, count)?);
+    fn dictionary(&mut self, data: PageData, count: usize) -> Result<()> {
+        self.dictionary = Some(FixedDictionary::new(self.fixed, data, count)?);
         self.shared = None;
         Ok(())
     }
 
-    fn begin(&mut self, encoding: Encoding, data: Bytes) -> Result<()> {
+    fn begin(&mut self, encoding: Encoding, data: PageData) -> Result<()> {
+        if encoding == Encoding::PLAIN {
+            self.page = FixedPage::Plain { data, at: 0 };
+            return Ok(());
+        }
+        let data = data.all()?;
         self.page = match encoding {
-            Encoding::PLAIN => FixedPage::Plain { data, at: 0 },
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => FixedPage::Codes(Hybrid::with_width_byte(data)?),
             Encoding::DELTA_BINARY_PACKED if F::STORED == Stored::Integer => FixedPage::Deltas(DeltaReader::new(data)?),
             Encoding::DELTA_BYTE_ARRAY if F::STORED == Stored::Bytes => FixedPage::Prefixes(Box::new(PrefixReader::new(data)?)),
@@ -315,13 +284,13 @@ impl<F: Fixed> Values for FixedValues<F> {
         let (fixed, width, out) = (self.fixed, self.fixed.width(), &mut self.out);
         match &mut self.page {
             FixedPage::Plain { data, at } => {
-                let bytes = take.consumed().checked_mul(width).and_then(|bytes| data.get(*at..)?.get(..bytes));
-                let bytes = bytes.ok_or_else(too_short)?;
+                let end = take.consumed().checked_mul(width).and_then(|bytes| at.checked_add(bytes)).ok_or_else(too_short)?;
+                let bytes = data.reach(end)?.get(*at..end).ok_or_else(too_short)?;
                 *at += bytes.len();
                 convert(fixed, bytes, take, out);
             }
             FixedPage::Codes(codes) if take.consumed() > 0 => {
-                let dictionary = self.dictionary.as_ref().ok_or_else(no_dictionary)?;
+                let dictionary = self.dictionary.as_mut().ok_or_else(no_dictionary)?;
                 self.codes.clear();
                 let largest = codes.take(take, &mut self.codes, &mut self.scratch)?;
                 dictionary.gather(fixed, &self.codes, largest, out)?;
@@ -445,6 +414,14 @@ impl<F: Fixed> FixedValues<F> {
         if len == 0 || len > self.keep_max || !self.out.is_empty() {
             return Ok(false);
         }
+        // Fewer rows are wanted than there are values to be tested once a dictionary.
+        if let Take::Some { of, at } = take
+            && self.kept.is_empty()
+            && self.shared.is_none()
+            && at.len().saturating_mul(self.rows) < of.saturating_mul(len)
+        {
+            return Ok(false);
+        }
         let start = self.kept.len();
         let largest = codes.take(take, &mut self.kept, &mut self.scratch)?;
         check_code(&self.kept[start..], largest, len)?;
@@ -481,7 +458,7 @@ impl<F: Fixed> FixedValues<F> {
     }
 
     fn gather(&mut self, codes: &[u32]) -> Result<()> {
-        let dictionary = self.dictionary.as_ref().ok_or_else(no_dictionary)?;
+        let dictionary = self.dictionary.as_mut().ok_or_else(no_dictionary)?;
         let largest = codes.iter().fold(0, |largest: u32, code| largest.max(*code));
         dictionary.gather(self.fixed, codes, largest, &mut self.out)
     }

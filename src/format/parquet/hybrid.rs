@@ -20,6 +20,9 @@ use ::bytes::Bytes;
 /// takes a cycle a value, cutting one out about five.
 const SPARSE_ONE_IN: usize = 4;
 
+/// Runs of so many values are filled without counting. Guessed: a cache line or two.
+const SHORT_RUN: usize = 32;
+
 /// A reader of codes.
 #[derive(Debug)]
 pub(super) struct Hybrid {
@@ -69,8 +72,12 @@ impl Hybrid {
                 Run::Repeat { left: 0, .. } | Run::Packed { left: 0, .. } => self.next_run()?,
                 Run::Repeat { value, left } => {
                     let count = out.len().min(*left);
-                    let (head, tail) = out.split_at_mut(count);
-                    head.fill(*value);
+                    // Values behind a short run are overwritten by the next ones.
+                    match out.first_chunk_mut::<SHORT_RUN>() {
+                        Some(short) if count <= SHORT_RUN => *short = [*value; SHORT_RUN],
+                        _ => out[..count].fill(*value),
+                    }
+                    let tail = &mut out[count..];
                     largest = largest.max(*value);
                     *left -= count;
                     out = tail;
@@ -214,7 +221,18 @@ impl Hybrid {
         Ok(())
     }
 
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64> {
+        if let Some(&byte) = self.data.get(self.at)
+            && byte < 0x80
+        {
+            self.at += 1;
+            return Ok(u64::from(byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64> {
         let mut value = 0u64;
         for shift in (0..35).step_by(7) {
             let Some(&byte) = self.data.get(self.at) else {

@@ -5,6 +5,8 @@
 
 use super::bytes::FileParts;
 use super::codec::Codec;
+use super::dictionary::DictionaryPage;
+use super::page_data::PageData;
 use super::page_header::{PageHeader, PageKind};
 use crate::error::{Error, Result};
 use ::bytes::Bytes;
@@ -23,7 +25,7 @@ pub(super) struct DataPage {
     /// Definition levels; none in a column without NULLs.
     pub(super) levels: Option<Levels>,
     /// The values that are not NULL.
-    pub(super) values: Bytes,
+    pub(super) values: PageData,
 }
 
 /// Definition levels of a flat column, a bit a row.
@@ -37,7 +39,7 @@ pub(super) enum Levels {
 /// What comes next in a column chunk.
 pub(super) enum Next {
     /// The dictionary: its values in plain encoding, and how many.
-    Dictionary(Bytes, usize),
+    Dictionary(PageData, usize),
     /// A data page.
     Data(DataPage),
     /// Nothing.
@@ -61,6 +63,8 @@ pub(super) struct Pages {
     /// Data pages passed over.
     pub(super) skipped: usize,
     dictionary_checked: bool,
+    /// The dictionary, where it was read before.
+    given: Option<DictionaryPage>,
 }
 
 impl Pages {
@@ -86,7 +90,18 @@ impl Pages {
         let dictionary_checked = !places.is_empty() && rest.is_empty();
         let optional = chunk.column_descr().max_def_level() > 0;
         let codec = Codec::new(chunk.compression())?;
-        Ok(Self { parts, codec, rest, places, rows, optional, page: 0, row: 0, skipped: 0, dictionary_checked })
+        Ok(Self { parts, codec, rest, places, rows, optional, page: 0, row: 0, skipped: 0, dictionary_checked, given: None })
+    }
+
+    /// Where in the file the page after the one read last begins, as far as is known.
+    pub(super) fn place(&self) -> u64 {
+        self.rest.start
+    }
+
+    /// Takes the dictionary from `page` instead of reading it: the bytes begin behind it.
+    pub(super) fn begin_after(&mut self, page: DictionaryPage) {
+        self.rest.start = page.end.min(self.rest.end);
+        self.given = Some(page);
     }
 
     /// Passes over data pages that end at or before `row`. A dictionary before them is left to
@@ -131,13 +146,17 @@ impl Pages {
         header.filter(|(header, bytes)| header.stored <= left - bytes).ok_or_else(|| Error::data("a page header is damaged"))
     }
 
-    /// The next page, decompressed.
+    /// The next page, decompressed as far as its levels go.
     pub(super) fn next(&mut self) -> Result<Next> {
         let page = self.page;
         self.try_next().map_err(|error| error.in_page(page))
     }
 
     fn try_next(&mut self) -> Result<Next> {
+        if let Some(page) = self.given.take() {
+            self.dictionary_checked = true;
+            return Ok(Next::Dictionary(page.data.into(), page.count));
+        }
         if self.dictionary_checked && !self.places.is_empty() {
             let Some((_, place)) = self.places.get(self.page) else { return Ok(Next::End) };
             self.rest = place.clone();
@@ -160,7 +179,7 @@ impl Pages {
                         return Err(Error::unsupported(format!("a dictionary page in {encoding} encoding")));
                     }
                     let stored = checked(from.slice(..header.stored), header.crc)?;
-                    return Ok(Next::Dictionary(self.codec.decompress(stored, header.plain)?, values));
+                    return Ok(Next::Dictionary(self.codec.open(stored, header.plain)?, values));
                 }
                 PageKind::Data { .. } | PageKind::DataV2 { .. } => {
                     if first && !self.places.is_empty() {
@@ -195,23 +214,26 @@ impl Pages {
         let cut_off = || Error::data("the levels of a page are cut off");
         match header.kind {
             PageKind::Data { values: rows, encoding, levels: kind } => {
-                let page = self.codec.decompress(stored, header.plain)?;
-                let mut at = 0;
+                let mut page = self.codec.open(stored, header.plain)?;
                 let mut levels = None;
                 if self.optional {
                     #[allow(deprecated)]
                     if kind == Encoding::BIT_PACKED {
-                        at = rows.div_ceil(8);
-                        levels = Some(Levels::Bits(page.get(..at).map(|bits| page.slice_ref(bits)).ok_or_else(cut_off)?));
+                        let end = rows.div_ceil(8);
+                        let ready = page.reach(end)?;
+                        levels = Some(Levels::Bits(ready.get(..end).map(|bits| ready.slice_ref(bits)).ok_or_else(cut_off)?));
+                        page.cut(end);
                     } else if kind == Encoding::RLE {
-                        let length = u32::from_le_bytes(*page.first_chunk::<4>().ok_or_else(cut_off)?) as usize;
-                        at = length.checked_add(4).filter(|end| *end <= page.len()).ok_or_else(cut_off)?;
-                        levels = Some(Levels::Hybrid(page.slice(4..at)));
+                        let length = u32::from_le_bytes(*page.reach(4)?.first_chunk::<4>().ok_or_else(cut_off)?) as usize;
+                        let end = length.checked_add(4).filter(|end| *end <= page.len()).ok_or_else(cut_off)?;
+                        let ready = page.reach(end)?;
+                        levels = Some(Levels::Hybrid(ready.get(4..end).map(|bytes| ready.slice_ref(bytes)).ok_or_else(cut_off)?));
+                        page.cut(end);
                     } else {
                         return Err(Error::unsupported(format!("definition levels in {kind} encoding")));
                     }
                 }
-                Ok(DataPage { rows, encoding, levels, values: page.slice(at..) })
+                Ok(DataPage { rows, encoding, levels, values: page })
             }
             PageKind::DataV2 { values, rows, encoding, definition_bytes, repetition_bytes, compressed } => {
                 if values != rows {
@@ -222,10 +244,8 @@ impl Pages {
                     return Err(cut_off());
                 }
                 let levels = self.optional.then(|| Levels::Hybrid(stored.slice(repetition_bytes..end)));
-                let mut values = stored.slice(end..);
-                if compressed {
-                    values = self.codec.decompress(values, header.plain - end)?;
-                }
+                let values = stored.slice(end..);
+                let values = if compressed { self.codec.open(values, header.plain - end)? } else { values.into() };
                 Ok(DataPage { rows, encoding, levels, values })
             }
             PageKind::Dictionary { .. } | PageKind::Other => Err(Error::internal("not a data page")),

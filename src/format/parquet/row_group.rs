@@ -6,7 +6,7 @@ use super::bytes::FileParts;
 use super::calendar;
 use super::column::{ColumnCursor, Place};
 use super::decimals::DecimalValues;
-use super::dictionary;
+use super::dictionary::{self, DictionaryPage};
 use super::file_schema::FileColumn;
 use super::fixed::fixed_values;
 use super::footer::Footer;
@@ -22,6 +22,7 @@ use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::page_index::offset_index::PageLocation;
 use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
+use parking_lot::Mutex;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct RowGroup {
     row_group: usize,
     rows: Range<usize>,
     index: Option<Arc<PageIndex>>,
+    /// Dictionary pages that were read to judge the row group, by leaf, for the cursors of their columns.
+    dictionaries: Mutex<Vec<(usize, DictionaryPage)>>,
 }
 
 impl RowGroup {
@@ -41,7 +44,7 @@ impl RowGroup {
     pub fn open(path: &Arc<Path>, footer: &Arc<Footer>, row_group: usize, rows: Range<usize>, use_index: bool) -> Result<Self> {
         let source = Arc::new(LocalFile::open(path, footer.file_bytes)?);
         let index = if use_index { footer.page_index(path, row_group)? } else { None };
-        Ok(Self { path: path.clone(), source, footer: footer.clone(), row_group, rows, index })
+        Ok(Self { path: path.clone(), source, footer: footer.clone(), row_group, rows, index, dictionaries: Mutex::default() })
     }
 
     /// Says that the columns of a row group will be read soon, without waiting for their bytes.
@@ -60,6 +63,11 @@ impl RowGroup {
         bloom::may_hold(&*self.source, &self.footer, self.row_group, self.column(column)?, values)
     }
 
+    /// Reads these rows only, which lie among those it was opened for.
+    pub fn narrow(&mut self, rows: Range<usize>) {
+        self.rows = rows;
+    }
+
     /// Bytes of the column's dictionary page and of its whole chunk, if all values that occur are
     /// surely in the dictionary.
     pub fn dictionary_bytes(&self, column: usize) -> Option<(u64, u64)> {
@@ -70,14 +78,17 @@ impl RowGroup {
     }
 
     /// All values of a flat column that are not NULL, if its dictionary tells, and the bytes read.
-    /// Damage is left to be found by those who read the column.
+    /// Damage is left to be found by those who read the column, who get the page as it was read here.
     pub fn dictionary(&self, column: usize) -> Option<(Column, u64)> {
         let column = self.column(column).ok()?;
         let (kind, leaf) = self.flat(column)?;
         let chunk = self.footer.row_group(self.row_group).column(leaf);
         let range = dictionary::whole_dictionary(chunk)?;
-        let values = values(kind, &column.data_type).ok()?;
-        dictionary::read(&*self.source, chunk, range, values).ok().flatten()
+        let values = values(kind, &column.data_type, self.footer.rows(self.row_group)).ok()?;
+        let (page, bytes) = dictionary::read_page(&*self.source, chunk, range).ok().flatten()?;
+        let decoded = dictionary::decode(&page, values).ok()?;
+        self.dictionaries.lock().push((leaf, page));
+        Some((decoded, bytes))
     }
 
     /// Cursors over the given columns of the file, at the first of the rows. Also returns the bytes
@@ -88,7 +99,10 @@ impl RowGroup {
             let column = self.column(column)?;
             if let Some((_, leaf)) = self.flat(column) {
                 let chunk = self.footer.row_group(self.row_group).column(leaf);
-                ranges.extend(needed(chunk, self.locations(leaf), &self.rows));
+                let read = self.dictionaries.lock().iter().find(|(known, _)| *known == leaf).map(|(_, page)| page.end);
+                let needed = needed(chunk, self.locations(leaf), &self.rows).into_iter();
+                let needed = needed.map(|range| range.start.max(read.unwrap_or(0))..range.end);
+                ranges.extend(needed.filter(|range| !range.is_empty()));
             }
         }
         let (parts, bytes) = FileParts::read(&*self.source, ranges)?;
@@ -108,8 +122,11 @@ impl RowGroup {
                 let row_group = self.footer.row_group(self.row_group);
                 let rows = usize::try_from(row_group.num_rows()).unwrap_or(0);
                 let pages = Pages::new(parts.clone(), row_group.column(leaf), rows, self.locations(leaf));
-                let pages = pages.map_err(|error| place.locate(error))?;
-                ColumnCursor::flat(place, pages, values(kind, &column.data_type)?, rows)
+                let mut pages = pages.map_err(|error| place.locate(error))?;
+                if let Some((_, page)) = self.dictionaries.lock().iter().find(|(known, _)| *known == leaf) {
+                    pages.begin_after(page.clone());
+                }
+                ColumnCursor::flat(place, pages, values(kind, &column.data_type, rows)?, rows)
             }
         };
         cursor.skip(self.rows.start);
@@ -130,12 +147,13 @@ impl RowGroup {
     }
 }
 
-fn values(kind: Kind, data_type: &DataType) -> Result<Box<dyn Values>> {
+/// A decoder of a chunk of `rows` rows.
+fn values(kind: Kind, data_type: &DataType, rows: usize) -> Result<Box<dyn Values>> {
     Ok(match kind {
         Kind::Boolean => Box::new(BooleanValues::new()),
-        Kind::Bytes(length) => Box::new(StringValues::new(*data_type == DataType::Utf8View, length)),
-        Kind::DecimalBytes(length) => Box::new(DecimalValues::new(length, storage_type(data_type))),
-        other => fixed_values(other, storage_type(data_type)).ok_or_else(|| Error::internal("a kind without a decoder"))?,
+        Kind::Bytes(length) => Box::new(StringValues::new(*data_type == DataType::Utf8View, length, rows)),
+        Kind::DecimalBytes(length) => Box::new(DecimalValues::new(length, rows, storage_type(data_type))),
+        other => fixed_values(other, storage_type(data_type), rows).ok_or_else(|| Error::internal("a kind without a decoder"))?,
     })
 }
 

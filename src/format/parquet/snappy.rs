@@ -29,7 +29,7 @@ const PLANNED: usize = WINDOW + 16;
 /// A window is used where this much input is left: what the furthest tag that starts in it reads.
 const INPUT_MIN: usize = WINDOW + 160;
 /// Bytes behind the output that may be overwritten.
-const SLOP: usize = 64;
+pub(super) const SLOP: usize = 96;
 /// After this many windows it is looked again which way of walking suits. Guessed; looking costs
 /// about one part in a hundred.
 const PROBE_WINDOWS: u32 = 128;
@@ -77,6 +77,37 @@ pub(super) fn decompress(block: &[u8], length: usize, out: &mut Vec<u8>) -> Resu
     decompress_by(block, length, out, Ends::run)
 }
 
+/// Takes tags of `block`, a block of `length` bytes, from `place` on until `stop` bytes are written, or
+/// all. A place is offsets in the block and in its output; (0, 0) is the start. Returns how far it
+/// came, which may be some bytes more than `stop`; damage behind that is not seen.
+///
+/// # Safety
+///
+/// `start` is followed by `length` + [`SLOP`] bytes that nobody else reads or writes from `place` on.
+/// `place` is (0, 0) or was returned for the same block and output.
+pub(super) unsafe fn resume(
+    block: &[u8],
+    length: usize,
+    place: (usize, usize),
+    start: *mut u8,
+    stop: usize,
+) -> Result<(usize, usize), Damaged> {
+    let (promised, header) = varint(block).ok_or(Damaged)?;
+    if promised != length as u64 {
+        return Err(Damaged);
+    }
+    let input = block.as_ptr_range();
+    // SAFETY: the offsets lie in the block and in the output, as the caller makes sure of.
+    let place = unsafe { Place { at: input.start.add(place.0.max(header)), to: start.add(place.1) } };
+    // SAFETY: `start` is followed by `length` bytes and more.
+    let (output, stop) = unsafe { (start.add(length), start.add(stop.min(length))) };
+    let after = Ends { input: input.end, start, output }.run_to(place, stop)?;
+    if after.to > output {
+        return Err(Damaged);
+    }
+    Ok((after.at as usize - input.start as usize, after.to as usize - start as usize))
+}
+
 fn decompress_by(
     block: &[u8],
     length: usize,
@@ -99,6 +130,11 @@ fn decompress_by(
     Ok(())
 }
 
+/// The length that a block says it has.
+pub(super) fn promised(block: &[u8]) -> Option<u64> {
+    varint(block).map(|(length, _)| length)
+}
+
 /// The number that `bytes` start with, and how many bytes it takes.
 fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0;
@@ -111,7 +147,7 @@ fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// Where reading and writing stand: `at <= input` and `start <= to <= output + 31` always, and all
+/// Where reading and writing stand: `at <= input` and `start <= to <= output + 68` always, and all
 /// bytes from `start` to `to` are written. Apart from [`Ends`] so that it stays in registers.
 #[derive(Clone, Copy)]
 struct Place {
@@ -130,22 +166,27 @@ struct Ends {
 impl Ends {
     /// Takes all tags; an error unless they fill the output exactly.
     fn run(self, place: Place) -> Result<(), Damaged> {
+        self.run_to(place, self.output).map(|_| ())
+    }
+
+    /// Takes tags until `stop` is reached; with `stop` at the end of the output, all of them.
+    fn run_to(self, place: Place, stop: *mut u8) -> Result<Place, Damaged> {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
             // SAFETY: the processor has both.
-            return unsafe { self.run_avx2(place) };
+            return unsafe { self.run_avx2(place, stop) };
         }
-        self.run_anywhere(place)
+        self.run_anywhere(place, stop)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi2")]
-    fn run_avx2(self, place: Place) -> Result<(), Damaged> {
-        self.run_anywhere(place)
+    fn run_avx2(self, place: Place, stop: *mut u8) -> Result<Place, Damaged> {
+        self.run_anywhere(place, stop)
     }
 
     #[inline(always)]
-    fn run_anywhere(self, mut place: Place) -> Result<(), Damaged> {
+    fn run_anywhere(self, mut place: Place, stop: *mut u8) -> Result<Place, Damaged> {
         // The fast paths rely on 16 bytes of output before them.
         while self.written(place.to) < 16 && self.input_left(place.at) > 0 {
             place = self.step(place.at, place.to)?;
@@ -153,7 +194,7 @@ impl Ends {
         let mut next = [0; PLANNED];
         let mut pairs = [0; WINDOW];
         let (mut windows, mut in_pairs) = (0, false);
-        while self.input_left(place.at) >= INPUT_MIN && place.to < self.output {
+        while self.input_left(place.at) >= INPUT_MIN && place.to < stop {
             // SAFETY: at least `INPUT_MIN > PLANNED` bytes of input are left.
             let input: &[u8; PLANNED] = unsafe { &*place.at.cast() };
             plan(input, &mut next);
@@ -169,10 +210,16 @@ impl Ends {
                 self.walk_single(place, &next)?
             };
         }
+        if stop < self.output {
+            while self.input_left(place.at) > 0 && place.to < stop {
+                place = self.step(place.at, place.to)?;
+            }
+            return if place.to >= stop { Ok(place) } else { Err(Damaged) };
+        }
         while self.input_left(place.at) > 0 {
             place = self.step(place.at, place.to)?;
         }
-        if place.to == self.output { Ok(()) } else { Err(Damaged) }
+        if place.to == self.output { Ok(place) } else { Err(Damaged) }
     }
 
     #[inline(always)]
@@ -229,7 +276,7 @@ impl Ends {
         let mut eights_end = self.start as usize;
         while position < WINDOW {
             // SAFETY: as in `walk_single`; the literal before the copy adds at most 4 bytes, and up to
-            // 16 bytes from its start on are written, which `to <= output + 15` leaves room for.
+            // 16 bytes from its start on are written, which `to <= output + 67` leaves room for.
             unsafe {
                 let at = window.add(position);
                 let word = u64::from_le(at.cast::<u64>().read_unaligned());
@@ -244,8 +291,14 @@ impl Ends {
                     copy::<16>(to.sub(offset), to);
                     to = to.add(length);
                     position = pairs[position] as usize;
-                } else if offset == 8 && length <= 16 && to < self.output {
-                    if to as usize - eights_end <= 8 {
+                } else if offset == 8 && length <= 64 && to < self.output {
+                    if length > 16 {
+                        // Runs of one number.
+                        let last = to.sub(8).cast::<u64>().read_unaligned();
+                        to.cast::<[u64; 8]>().write_unaligned([last; 8]);
+                        to = to.add(length);
+                        position = pairs[position] as usize;
+                    } else if to as usize - eights_end <= 8 {
                         (position, to) = self.walk_eights(window, position, length, to, pairs);
                     } else {
                         copy::<8>(to.sub(8), to);

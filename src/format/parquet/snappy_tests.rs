@@ -9,7 +9,9 @@ type Decode = fn(&[u8], usize, &mut Vec<u8>) -> Result<(), Damaged>;
 /// As it runs here, and as it runs on a processor of which nothing is known.
 const DECODERS: [(&str, Decode); 2] = [
     ("dispatched", decompress),
-    ("portable", |block, length, out| decompress_by(block, length, out, |ends, place| ends.run_anywhere(place))),
+    ("portable", |block, length, out| {
+        decompress_by(block, length, out, |ends, place| ends.run_anywhere(place, ends.output).map(|_| ()))
+    }),
 ];
 
 /// Both decoders agree with `snap`: equal bytes or an error from each.

@@ -2,11 +2,13 @@
 //! or of one length and cut into their bytes.
 //!
 //! The first two hold strings whole, and views point into the page; the others are put together in a
-//! buffer of the window. UTF-8 is checked once a page, by one pass that sees whether it is all ASCII,
-//! or string by string where not.
+//! buffer of the window. A plain page is decompressed as far as the strings that are wanted, some
+//! thousand bytes at a time. UTF-8 is checked by one pass over each such part that sees whether it is
+//! all ASCII, or string by string where not.
 
 use super::delta::DeltaReader;
 use super::delta_bytes::PrefixReader;
+use super::page_data::PageData;
 use super::split::SplitReader;
 use super::values::{Take, Wanted, too_short};
 use crate::error::{Error, Result};
@@ -24,7 +26,7 @@ const BUILT_BYTES_MAX: usize = i32::MAX as usize;
 pub(super) struct ValuePage {
     layout: Layout,
     length: Option<usize>,
-    /// Whether strings still have to be checked one by one.
+    /// Whether strings have to be checked one by one.
     check: bool,
 }
 
@@ -37,31 +39,31 @@ enum Layout {
 
 /// Strings that lie whole in the page.
 struct Whole {
+    /// What is there of the page, and what gives more of it.
     data: Bytes,
+    page: PageData,
     at: usize,
-    /// The number of this page among the window's buffers.
-    buffer: Option<u32>,
+    /// Strings must be UTF-8; and something in `data` is not ASCII.
+    utf8: bool,
+    check: bool,
+    /// The number of this page among the window's buffers, and how much of it that one has.
+    buffer: Option<(u32, usize)>,
 }
 
 impl ValuePage {
     /// Over the values of a page, all of `length` if that is known.
-    pub(super) fn new(encoding: Encoding, data: Bytes, length: Option<usize>, utf8: bool) -> Result<Self> {
-        let mut check = utf8;
-        let mut whole = |data: Bytes| {
-            check = utf8 && !data.is_ascii();
-            Whole { data, at: 0, buffer: None }
-        };
+    pub(super) fn new(encoding: Encoding, data: PageData, length: Option<usize>, utf8: bool) -> Result<Self> {
         let layout = match (encoding, length) {
-            (Encoding::PLAIN, _) => Layout::Plain(whole(data)),
+            (Encoding::PLAIN, _) => Layout::Plain(Whole::new(data, utf8)),
             (Encoding::DELTA_LENGTH_BYTE_ARRAY, None) => {
-                let lengths = DeltaReader::new(data)?;
-                Layout::Lengths(whole(lengths.rest()?), lengths)
+                let lengths = DeltaReader::new(data.all()?)?;
+                Layout::Lengths(Whole::new(lengths.rest()?.into(), utf8), lengths)
             }
-            (Encoding::DELTA_BYTE_ARRAY, _) => Layout::Prefixes(Box::new(PrefixReader::new(data)?)),
-            (Encoding::BYTE_STREAM_SPLIT, Some(length)) => Layout::Split(SplitReader::new(data, length)),
+            (Encoding::DELTA_BYTE_ARRAY, _) => Layout::Prefixes(Box::new(PrefixReader::new(data.all()?)?)),
+            (Encoding::BYTE_STREAM_SPLIT, Some(length)) => Layout::Split(SplitReader::new(data.all()?, length)),
             (other, _) => return Err(Error::unsupported(format!("strings in {other} encoding"))),
         };
-        Ok(Self { layout, length, check })
+        Ok(Self { layout, length, check: utf8 })
     }
 
     /// Appends the views of the wanted ones of the next strings, and the buffers they need.
@@ -70,23 +72,24 @@ impl ValuePage {
         match &mut self.layout {
             Layout::Plain(page) => {
                 let buffer = page.enter_window(buffers);
-                views.reserve(take.wanted().min(page.data.len() + 1));
+                views.reserve(take.wanted().min(page.page.len() + 1));
                 match take {
                     Take::Next(count) => {
                         for _ in 0..count {
-                            page.push_next(length, check, buffer, views)?;
+                            page.push_next(length, buffer, views)?;
                         }
                     }
                     Take::Some { of, at } => {
                         let mut next = 0;
                         for place in at {
                             page.pass(*place as usize - next, length)?;
-                            page.push_next(length, check, buffer, views)?;
+                            page.push_next(length, buffer, views)?;
                             next = *place as usize + 1;
                         }
                         page.pass(of - next, length)?;
                     }
                 }
+                page.lengthen(buffers);
             }
             Layout::Lengths(page, lengths) => {
                 let buffer = page.enter_window(buffers);
@@ -97,6 +100,7 @@ impl ValuePage {
                 lengths.read(&mut sizes)?;
                 let mut wanted = Wanted::new(take);
                 views.reserve(take.wanted());
+                let check = page.check;
                 for size in sizes {
                     let end = usize::try_from(size).ok().and_then(|size| page.at.checked_add(size)).ok_or_else(too_short)?;
                     let value = page.data.get(page.at..end).ok_or_else(too_short)?;
@@ -177,19 +181,54 @@ impl ValuePage {
 }
 
 impl Whole {
+    fn new(page: PageData, utf8: bool) -> Self {
+        let data = page.ready().clone();
+        let check = utf8 && !data.is_ascii();
+        Self { data, page, at: 0, utf8, check, buffer: None }
+    }
+
     /// This page's number among the window's buffers.
     fn enter_window(&mut self, buffers: &mut Vec<Buffer>) -> u32 {
-        *self.buffer.get_or_insert_with(|| {
+        let (number, _) = *self.buffer.get_or_insert_with(|| {
             buffers.push(Buffer::from(self.data.clone()));
-            buffers.len() as u32 - 1
-        })
+            (buffers.len() as u32 - 1, self.data.len())
+        });
+        number
+    }
+
+    /// Gives the window the part of the page that came since.
+    fn lengthen(&mut self, buffers: &mut [Buffer]) {
+        if let Some((number, known)) = &mut self.buffer
+            && *known < self.data.len()
+            && let Some(buffer) = buffers.get_mut(*number as usize)
+        {
+            *buffer = Buffer::from(self.data.clone());
+            *known = self.data.len();
+        }
+    }
+
+    /// Whether there is more of the page than before.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) -> Result<bool> {
+        let before = self.data.len();
+        // The next string may start further on.
+        self.data = self.page.reach(self.at.max(before).saturating_add(1))?.clone();
+        self.check = self.check || self.utf8 && !self.data[before..].is_ascii();
+        Ok(self.data.len() > before)
     }
 
     /// Appends the view of the next string.
     #[inline(always)]
-    fn push_next(&mut self, length: Option<usize>, check: bool, buffer: u32, views: &mut Vec<u128>) -> Result<()> {
-        let (start, end, head) = self.next(length)?;
-        check_utf8(check, &self.data[start..end])?;
+    fn push_next(&mut self, length: Option<usize>, buffer: u32, views: &mut Vec<u128>) -> Result<()> {
+        let (start, end, head) = loop {
+            match self.next(length) {
+                Some(found) => break found,
+                None if self.grow()? => {}
+                None => return Err(too_short()),
+            }
+        };
+        check_utf8(self.check, &self.data[start..end])?;
         views.push(view(head, start, end - start, buffer));
         self.at = end;
         Ok(())
@@ -202,20 +241,27 @@ impl Whole {
             Some(length) => self.at = count.saturating_mul(length).saturating_add(self.at),
             None => {
                 for _ in 0..count {
-                    let length = self.data.get(self.at..).and_then(<[u8]>::first_chunk::<4>).ok_or_else(too_short)?;
-                    self.at = self.at.saturating_add(4 + u32::from_le_bytes(*length) as usize);
+                    let length = loop {
+                        match self.data.get(self.at..).and_then(<[u8]>::first_chunk::<4>).copied() {
+                            Some(length) => break length,
+                            None if self.grow()? => {}
+                            None => return Err(too_short()),
+                        }
+                    };
+                    self.at = self.at.saturating_add(4 + u32::from_le_bytes(length) as usize);
                 }
             }
         }
         Ok(())
     }
 
-    /// Start and end of the next string, and the first 16 bytes at its length.
+    /// Start and end of the next string, and the first 16 bytes at its length; none when it is not
+    /// there.
     #[inline(always)]
-    fn next(&self, length: Option<usize>) -> Result<(usize, usize, u128)> {
-        let rest = self.data.get(self.at..).ok_or_else(too_short)?;
+    fn next(&self, length: Option<usize>) -> Option<(usize, usize, u128)> {
+        let rest = self.data.get(self.at..)?;
         let (start, len, head) = match length {
-            Some(len) => (self.at, len, head(rest.get(..len).ok_or_else(too_short)?, rest)),
+            Some(len) => (self.at, len, head(rest.get(..len)?, rest)),
             None => {
                 let head = match rest.first_chunk::<16>() {
                     Some(head) => u128::from_le_bytes(*head),
@@ -224,15 +270,13 @@ impl Whole {
                         head[..rest.len()].copy_from_slice(rest);
                         u128::from_le_bytes(head)
                     }
-                    None => return Err(too_short()),
+                    None => return None,
                 };
                 (self.at + 4, head as u32 as usize, head)
             }
         };
-        match start.checked_add(len) {
-            Some(end) if end <= self.data.len() => Ok((start, end, head)),
-            _ => Err(too_short()),
-        }
+        let end = start.checked_add(len).filter(|end| *end <= self.data.len())?;
+        Some((start, end, head))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Unpacks values of a few bits each, least significant bit first.
 //!
 //! Problem: a group of 8 values of `width` bits takes exactly `width` bytes; cut the values out. With
-//! AVX2 the bytes of four values are loaded for each half of a register, brought to their 32-bit
+//! AVX-512 the bytes of 16 values are loaded at once, brought to their 32-bit lanes by one shuffle of
+//! bytes, and shifted and masked there; runs that do not start at a byte or end early differ in the
+//! shifts and in masks of loads and stores only. With AVX2 the bytes of four values are loaded for each half of a register, brought to their 32-bit
 //! lanes by one shuffle, and shifted and masked there. Elsewhere a group is cut out of one, two or
 //! eight unaligned 64-bit loads, with shifts known at compile time per width.
 //!
@@ -11,7 +13,7 @@
 //!   shift            0          5          2          7              bits, then a mask
 //! ```
 //!
-//! Cost: 7 instructions for 8 values; the portable way about a load, shift and mask a value. Idea:
+//! Cost: 6 instructions for 16 values, or 7 for 8; the portable way about a load, shift and mask a value. Idea:
 //! Lemire and Boytsov, Decoding billions of integers per second through vectorization, 2015.
 
 /// The widest group (32 bytes) and one 64-bit load that starts in its last byte.
@@ -20,6 +22,16 @@ const BLOCK_BYTES: usize = 40;
 /// Unpacks values `first..first + out.len()` of a packed run that starts with `data`, and returns the
 /// largest of them. Missing bytes count as zero.
 pub(super) fn unpack(data: &[u8], width: usize, first: usize, out: &mut [u32]) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    if width > 0 && width <= avx512::WIDTH_MAX && avx512::is_there() {
+        // SAFETY: the processor has what is asked for.
+        return unsafe { avx512::unpack(data, width, first, out) };
+    }
+    unpack_by_groups(data, width, first, out)
+}
+
+/// The same without AVX-512.
+fn unpack_by_groups(data: &[u8], width: usize, first: usize, out: &mut [u32]) -> u32 {
     let mut group = first / 8;
     let inside = first % 8;
     let mut out = out;
@@ -121,6 +133,88 @@ fn unpack_eight<const WIDTH: usize>(block: &[u8; BLOCK_BYTES], out: &mut [u32; 8
         for (index, value) in values.iter_mut().enumerate() {
             *value = (word >> (index * WIDTH)) as u32 & mask;
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    /// Values of more bits may not lie in four bytes.
+    pub(super) const WIDTH_MAX: usize = 25;
+
+    /// Per width, where 16 values that start at a byte lie: four times four bytes, and the bit of the
+    /// first of them at which the value starts.
+    static PLACES: [([u32; 16], [u32; 16]); WIDTH_MAX + 1] = places();
+
+    const fn places() -> [([u32; 16], [u32; 16]); WIDTH_MAX + 1] {
+        let mut places = [([0; 16], [0; 16]); WIDTH_MAX + 1];
+        let mut width = 0;
+        while width <= WIDTH_MAX {
+            let mut lane = 0;
+            while lane < 16 {
+                let bit = (lane * width) as u32;
+                places[width].0[lane] = bit / 8 * 0x0101_0101 + 0x0302_0100;
+                places[width].1[lane] = bit % 8;
+                lane += 1;
+            }
+            width += 1;
+        }
+        places
+    }
+
+    /// Whether the processor can do it.
+    #[inline]
+    pub(super) fn is_there() -> bool {
+        is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512bw")
+    }
+
+    /// Values `first..first + out.len()`, and the largest of them. Missing bytes count as zero.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub(super) fn unpack(data: &[u8], width: usize, first: usize, out: &mut [u32]) -> u32 {
+        assert!((1..=WIDTH_MAX).contains(&width));
+        let bit = first.saturating_mul(width);
+        let mut rest = data.get(bit / 8..).unwrap_or_default();
+        let (bytes, shifts) = &PLACES[width];
+        // SAFETY: both are 16 numbers.
+        let (mut bytes, mut shifts) =
+            unsafe { (_mm512_loadu_si512(bytes.as_ptr().cast()), _mm512_loadu_si512(shifts.as_ptr().cast())) };
+        if bit % 8 != 0 {
+            // A value that now starts in the next byte is found there. No byte's number overflows: the
+            // last one is at most (7 + 15 * 25) / 8 + 3.
+            let moved = _mm512_add_epi32(shifts, _mm512_set1_epi32((bit % 8) as i32));
+            let next = _mm512_cmpge_epu32_mask(moved, _mm512_set1_epi32(8));
+            bytes = _mm512_mask_add_epi32(bytes, next, bytes, _mm512_set1_epi32(0x0101_0101));
+            shifts = _mm512_and_si512(moved, _mm512_set1_epi32(7));
+        }
+        let mask = _mm512_set1_epi32(((1u32 << width) - 1) as i32);
+        let mut largest = _mm512_setzero_si512();
+        // Sixteens whose 64 bytes are all there need no masks.
+        let whole = rest.len().checked_sub(64).map_or(0, |more| more / (2 * width) + 1).min(out.len() / 16);
+        let (body, tail) = out.split_at_mut(whole * 16);
+        for (sixteen, values) in body.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            // SAFETY: 64 bytes are there from each of these places on; there are 16 values.
+            unsafe {
+                let loaded = _mm512_loadu_si512(rest.as_ptr().add(sixteen * 2 * width).cast());
+                let cut = _mm512_and_si512(_mm512_srlv_epi32(_mm512_permutexvar_epi8(bytes, loaded), shifts), mask);
+                largest = _mm512_max_epu32(largest, cut);
+                _mm512_storeu_si512(values.as_mut_ptr().cast(), cut);
+            }
+        }
+        rest = rest.get(whole * 2 * width..).unwrap_or_default();
+        for values in tail.chunks_mut(16) {
+            let there = if rest.len() >= 64 { u64::MAX } else { (1 << rest.len()) - 1 };
+            // SAFETY: bytes that are not there are masked.
+            let loaded = unsafe { _mm512_maskz_loadu_epi8(there, rest.as_ptr().cast()) };
+            let cut = _mm512_srlv_epi32(_mm512_permutexvar_epi8(bytes, loaded), shifts);
+            let some = ((1u32 << values.len()) - 1) as u16;
+            let cut = _mm512_maskz_and_epi32(some, cut, mask);
+            largest = _mm512_max_epu32(largest, cut);
+            // SAFETY: as many values are there as are stored.
+            unsafe { _mm512_mask_storeu_epi32(values.as_mut_ptr().cast(), some, cut) };
+            rest = rest.get(2 * width..).unwrap_or_default();
+        }
+        _mm512_reduce_max_epu32(largest)
     }
 }
 
@@ -228,6 +322,26 @@ mod tests {
                     assert_eq!(largest, maximum(&out), "width {width}, {count} from {first}");
                     let each: Vec<u32> = (first..first + count).map(|index| unpack_one(&packed, width, index)).collect();
                     assert_eq!(each, out, "width {width}, {count} from {first}, one by one");
+                    let mut groups = vec![0; count];
+                    assert_eq!(unpack_by_groups(&packed, width, first, &mut groups), largest);
+                    assert_eq!(groups, out, "width {width}, {count} from {first}, by groups");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_counts_as_zero() {
+        for width in 1..=32usize {
+            let values: Vec<u32> = (0..64u32).map(|i| i.wrapping_mul(0x85eb_ca6b) >> (32 - width)).collect();
+            let packed = pack(&values, width);
+            for bytes in 0..=packed.len() {
+                for (first, count) in [(0, 64), (3, 40), (9, 16), (60, 4), (61, 30)] {
+                    let mut out = vec![7; count];
+                    let largest = unpack(&packed[..bytes], width, first, &mut out);
+                    let each: Vec<u32> = (first..first + count).map(|index| unpack_one(&packed[..bytes], width, index)).collect();
+                    assert_eq!(each, out, "width {width}, {bytes} bytes, {count} from {first}");
+                    assert_eq!(largest, maximum(&out));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! What decodes the values of one column chunk: flat numbers, booleans, strings.
 
 use super::hybrid::{BitRun, Hybrid};
+use super::page_data::PageData;
 use super::spread::spread;
 use crate::column::Column;
 use crate::error::{Error, Result};
@@ -76,10 +77,10 @@ impl<'a> Wanted<'a> {
 /// Decodes the values of a column chunk page by page and gathers them into windows of rows.
 pub(super) trait Values: Send {
     /// Takes the dictionary page: `count` values in plain encoding.
-    fn dictionary(&mut self, data: Bytes, count: usize) -> Result<()>;
+    fn dictionary(&mut self, data: PageData, count: usize) -> Result<()>;
 
     /// Starts a data page with these values, NULLs left out.
-    fn begin(&mut self, encoding: Encoding, data: Bytes) -> Result<()>;
+    fn begin(&mut self, encoding: Encoding, data: PageData) -> Result<()>;
 
     /// Consumes values and appends `rows` rows to the window: those whose bit in `valid` is set get the
     /// wanted ones in order, of which there are as many.
@@ -124,11 +125,12 @@ impl BooleanValues {
 }
 
 impl Values for BooleanValues {
-    fn dictionary(&mut self, _data: Bytes, _count: usize) -> Result<()> {
+    fn dictionary(&mut self, _data: PageData, _count: usize) -> Result<()> {
         Err(Error::data("a dictionary of booleans"))
     }
 
-    fn begin(&mut self, encoding: Encoding, data: Bytes) -> Result<()> {
+    fn begin(&mut self, encoding: Encoding, data: PageData) -> Result<()> {
+        let data = data.all()?;
         self.page = match encoding {
             Encoding::PLAIN => BooleanPage::Plain { data, next: 0 },
             Encoding::RLE => {

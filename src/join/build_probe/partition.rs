@@ -178,16 +178,16 @@ impl Cursor for PartitionJoin {
         }
     }
 
-    fn split(&mut self) -> Option<Box<dyn Cursor>> {
-        let Phase::Probe { pass, matching, base } = &mut self.phase else { return None };
+    fn split(&mut self, _task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        let Phase::Probe { pass, matching, base } = &mut self.phase else { return Ok(None) };
         let half = matching.as_mut().and_then(|matching| matching.split(self.chunk_rows));
         if half.is_none() && pass.probe.lock().reader.is_none() {
-            return None;
+            return Ok(None);
         }
         pass.workers.fetch_add(1, Ordering::AcqRel);
         self.joint.counters.handed_over.add(1);
         let phase = Phase::Probe { pass: pass.clone(), matching: half.map(Box::new), base: *base };
-        Some(Box::new(Self { joint: self.joint.clone(), phase, chunk_rows: self.chunk_rows }))
+        Ok(Some(Box::new(Self { joint: self.joint.clone(), phase, chunk_rows: self.chunk_rows })))
     }
 }
 

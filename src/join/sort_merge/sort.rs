@@ -13,6 +13,7 @@ use arrow::compute;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering as Memory;
+use std::time::Instant;
 
 /// Rows of a block in a run's file. Guessed: a merge holds one block of every run.
 const BLOCK_ROWS: usize = 4096;
@@ -130,12 +131,14 @@ pub(super) struct Sorted {
     order: Option<Order>,
     runs: Mutex<Vec<Run>>,
     in_order: Counter,
+    checking: Counter,
 }
 
 impl Sorted {
     pub(super) fn new(joint: Arc<Joint>, left: bool, order: Option<Order>) -> Arc<Self> {
         let in_order = joint.metrics.counter("runs in order", Unit::Count);
-        Arc::new(Self { joint, left, order, runs: Mutex::default(), in_order })
+        let checking = joint.metrics.counter("checking order", Unit::Nanoseconds);
+        Arc::new(Self { joint, left, order, runs: Mutex::default(), in_order, checking })
     }
 
     /// The rows were said to be in order, and from row `at` of a chunk with this morsel number on are not.
@@ -213,7 +216,10 @@ impl SortTask {
         }
         let unsorted = self.sorted.rows(columns, rows)?;
         let ends = std::mem::take(&mut self.ends);
-        match unsorted.descent() {
+        let start = Instant::now();
+        let descent = unsorted.descent();
+        self.sorted.checking.add(start.elapsed().as_nanos() as u64);
+        match descent {
             None => {
                 self.sorted.in_order.add(1);
                 return Ok(Some(unsorted));

@@ -1,7 +1,7 @@
 //! Reads one morsel of a scan, window by window.
 
 use super::filter::{Filters, Left, Survivors, WindowColumns};
-use super::prune::{Unit, by_bounds, by_content, page_skips};
+use super::prune::{Unit, by_bloom_filters, by_bounds, by_dictionaries, page_skips};
 use super::source::Scan;
 use crate::catalog::{ColumnOrigin, Table};
 use crate::column::{Chunk, Column, Order, Selection, compress, storage_type};
@@ -78,19 +78,27 @@ impl ScanCursor {
         let file = &scan.table.files()[unit.file];
         let part = unit.rows.len() < file.footer.rows(unit.row_group);
         let use_index = part || unit.always.contains(&false);
-        let row_group = RowGroup::open(&file.path, &file.footer, unit.row_group, unit.rows.clone(), use_index)?;
-        if by_content(scan, &mut unit, &row_group)? {
+        let mut row_group = RowGroup::open(&file.path, &file.footer, unit.row_group, unit.rows.clone(), use_index)?;
+        if by_bloom_filters(scan, &unit, &row_group)? {
             file.check_unchanged()?;
             return Ok(None);
         }
+        let mut rows = unit.rows.clone();
+        let skips = page_skips(scan, &unit, true)?;
+        let skips = trim(&mut rows, skips);
+        if rows.is_empty() || by_dictionaries(scan, &mut unit, &rows, &row_group)? {
+            file.check_unchanged()?;
+            return Ok(None);
+        }
+        unit.rows = rows;
+        row_group.narrow(unit.rows.clone());
         let cost = |column: usize| match scan.table.origin(file, column) {
             ColumnOrigin::File(at) => file.footer.column_bytes(unit.row_group, at).1,
             _ => 0,
         };
-        let skips = page_skips(scan, &unit, true)?;
         let conditions = scan.conditions.iter().zip(&unit.always).filter(|(_, always)| !**always);
         let conditions = conditions.map(|(condition, _)| condition);
-        let alone = conditions.clone().filter(|condition| !condition.predicate.is_fallible());
+        let alone = conditions.clone().filter(|condition| !condition.predicate.is_fallible() && condition.predicate.is_ready());
         let tested = alone.filter_map(|condition| <[usize; 1]>::try_from(condition.predicate.columns()).ok());
         let tested = tested.flatten().collect();
         let filters = Filters::new(conditions.cloned(), cost);
@@ -342,6 +350,18 @@ impl WindowColumns for Window {
         self.columns[column] = Held::Some(value.clone(), left.clone());
         Ok(value)
     }
+}
+
+/// Takes those of `skips` that lie at an end of `rows` off it, so that their bytes are not read; returns
+/// the others.
+fn trim(rows: &mut Range<usize>, mut skips: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    if let Some(last) = skips.pop_if(|last| last.end >= rows.end) {
+        rows.end = last.start.max(rows.start);
+    }
+    if skips.first().is_some_and(|first| first.start <= rows.start) {
+        rows.start = skips.remove(0).end.min(rows.end);
+    }
+    skips
 }
 
 /// Codes of numbers were for tests alone: operators want the numbers, and those that use a column

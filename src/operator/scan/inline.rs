@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// The counter of rows that were put aside.
 pub(super) const STRAYS: &str = "stray rows put aside";
@@ -44,6 +45,7 @@ pub(super) struct Inline {
     strays: Mutex<Strays>,
     rows: Counter,
     stray_rows: Counter,
+    checking: Counter,
     metrics: Arc<OperatorMetrics>,
 }
 
@@ -90,6 +92,7 @@ impl Inline {
             strays: Mutex::default(),
             rows: metrics.counter(ROWS_CHECKED, Of::Count),
             stray_rows: metrics.counter(STRAYS, Of::Count),
+            checking: metrics.counter("checking buckets", Of::Nanoseconds),
             metrics: metrics.clone(),
         })
     }
@@ -99,11 +102,13 @@ impl Inline {
         let Some(unseen) = &self.unseen[unit.file] else { return Ok(Some(chunk)) };
         let columns = self.columns.iter().map(|at| chunk.column(*at).stored(self.schema.field(*at).data_type()));
         let columns = columns.collect::<Result<Vec<_>>>()?;
+        let start = Instant::now();
         let TableBuckets { count, hash, files, .. } = &self.buckets;
         let hashes = hash.hashes(&columns, chunk.rows())?;
         let own = files[unit.file];
         let straight = BooleanBuffer::collect_bool(chunk.rows(), |row| hash.bucket(hashes[row], *count) == own);
         let all = straight.count_set_bits() == chunk.rows();
+        self.checking.add(start.elapsed().as_nanos() as u64);
         if sorting == Sorting::Aside {
             self.rows.add(chunk.rows() as u64);
             if !all {

@@ -32,6 +32,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// A part's reading is shared while this many row groups of it were not begun. Guessed: the fewest that
+/// leave one for each.
+const SPLIT_PIECES_MIN: usize = 2;
+
 /// The rows of a scan by parts.
 pub(super) struct ScanParts {
     scan: Arc<Scan>,
@@ -229,6 +233,23 @@ struct PartCursor {
 }
 
 impl Cursor for PartCursor {
+    /// Gives every other one of the row groups that were not begun to another task: both then have some of
+    /// those that straddle cuts.
+    fn split(&mut self, _task: &TaskContext) -> Result<Option<Box<dyn Cursor>>> {
+        if self.pieces.len() < SPLIT_PIECES_MIN {
+            return Ok(None);
+        }
+        let (mut kept, mut given) = (Vec::new(), Vec::new());
+        for (at, piece) in std::mem::take(&mut self.pieces).into_iter().enumerate() {
+            if at % 2 == 0 { given.push(piece) } else { kept.push(piece) }
+        }
+        self.pieces = kept;
+        let Self { scan, opened, column, low, high, sorting, .. } = self;
+        let (scan, opened, low, high) = (scan.clone(), opened.clone(), low.clone(), high.clone());
+        let sorting = sorting.clone();
+        Ok(Some(Box::new(PartCursor { scan, opened, pieces: given, now: None, column: *column, low, high, sorting })))
+    }
+
     fn next(&mut self, task: &TaskContext) -> Result<Step> {
         let Some((cursor, unit, piece, zone)) = &mut self.now else {
             let Some((mut unit, piece, zone)) = self.pieces.pop() else { return Ok(Step::Done) };

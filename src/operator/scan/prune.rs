@@ -2,10 +2,10 @@
 //!
 //! Problem: leave out row groups and pages in which no row can pass, with the least looked at. The
 //! cheapest witness is asked first: bounds in footers cost nothing, a Bloom filter 32 bytes a value,
-//! a dictionary one page, bounds of pages a page index that is read once a row group.
+//! bounds of pages a page index that is read once a row group, a dictionary one page.
 //!
 //! ```text
-//!   row groups ──bounds──> ──Bloom filters──> ──dictionaries──> pages ──bounds──> rows
+//!   row groups ──bounds──> ──Bloom filters──> pages ──bounds──> rows ──dictionaries──> rows
 //!      (planning, and again when runtime filters are there)
 //! ```
 //!
@@ -80,35 +80,46 @@ pub(super) fn by_bounds(table: &FileTable, conditions: &[Arc<Condition>], unit: 
     false
 }
 
-/// Asks Bloom filters, then dictionaries. True: no row passes.
-pub(super) fn by_content(scan: &Scan, unit: &mut Unit, row_group: &RowGroup) -> Result<bool> {
+/// Conditions that may be asked about the values of one column of the file: their numbers, columns of
+/// the table and of the file.
+fn asked(scan: &Scan, unit: &Unit) -> Vec<(usize, Arc<Condition>, usize, usize)> {
     let table = &scan.table;
     let file = &table.files()[unit.file];
-    let first = u64::from(unit.is_first());
     let asked = |(number, condition): (usize, &Arc<Condition>)| {
         let &[column] = condition.predicate.columns() else { return None };
         let ColumnOrigin::File(at) = table.origin(file, column) else { return None };
         let ready = condition.predicate.is_ready() && !condition.predicate.is_fallible();
         ready.then(|| (number, condition.clone(), column, at))
     };
-    let asked: Vec<_> =
-        scan.conditions.iter().enumerate().filter_map(asked).filter(|(number, ..)| !unit.always[*number]).collect();
-    for (_, condition, _, at) in &asked {
+    scan.conditions.iter().enumerate().filter_map(asked).filter(|(number, ..)| !unit.always[*number]).collect()
+}
+
+/// Asks Bloom filters. True: no row passes.
+pub(super) fn by_bloom_filters(scan: &Scan, unit: &Unit, row_group: &RowGroup) -> Result<bool> {
+    for (_, condition, _, at) in asked(scan, unit) {
         let Some(values) = condition.predicate.equal_to_any() else { continue };
-        if !row_group.may_hold(*at, &values)? {
-            condition.by_bloom.fetch_add(first, Ordering::Relaxed);
+        if !row_group.may_hold(at, &values)? {
+            condition.by_bloom.fetch_add(u64::from(unit.is_first()), Ordering::Relaxed);
             return Ok(true);
         }
     }
+    Ok(false)
+}
+
+/// Asks dictionaries about the row group of which `rows` are left. True: no row passes.
+pub(super) fn by_dictionaries(scan: &Scan, unit: &mut Unit, rows: &Range<usize>, row_group: &RowGroup) -> Result<bool> {
+    let table = &scan.table;
+    let file = &table.files()[unit.file];
+    let first = u64::from(unit.is_first());
     let mut whole = None;
-    for (number, condition, column, at) in asked {
+    for (number, condition, column, at) in asked(scan, unit) {
         if condition.predicate.best_first().is_some() {
             // It comes to reject more: what a dictionary tells of it now is soon old, and bounds tell
             // the same.
             continue;
         }
         let Some((dictionary, _)) = row_group.dictionary_bytes(at) else { continue };
-        let whole = *whole.get_or_insert_with(|| bytes_to_read(scan, unit));
+        let whole = *whole.get_or_insert_with(|| bytes_to_read(scan, unit, rows.len()));
         if dictionary.saturating_mul(DICTIONARY_WORTH) > whole || !condition.tries_dictionary() {
             continue;
         }
@@ -148,8 +159,9 @@ fn of_values(scan: &Scan, predicate: &dyn ScanPredicate, column: usize, values: 
     })
 }
 
-/// Bytes of all columns of the row group that the scan is going to read.
-fn bytes_to_read(scan: &Scan, unit: &Unit) -> u64 {
+/// Bytes of `rows` rows of all columns of the row group that the scan is going to read, at the average
+/// of its rows.
+fn bytes_to_read(scan: &Scan, unit: &Unit, rows: usize) -> u64 {
     let file = &scan.table.files()[unit.file];
     let of = |column: usize| match scan.table.origin(file, column) {
         ColumnOrigin::File(at) => file.footer.column_bytes(unit.row_group, at).0,
@@ -160,7 +172,8 @@ fn bytes_to_read(scan: &Scan, unit: &Unit) -> u64 {
     let mut columns: Vec<usize> = scan.projection.iter().chain(filtered).copied().collect();
     columns.sort_unstable();
     columns.dedup();
-    columns.into_iter().map(of).sum()
+    let whole: u64 = columns.into_iter().map(of).sum();
+    (whole as f64 * rows as f64 / file.footer.rows(unit.row_group).max(1) as f64) as u64
 }
 
 /// Ranges of the unit's rows that lie in pages which a condition rules out, in order, without
