@@ -3,7 +3,8 @@
 Usage: $SPARK_PYTHON testdata/functions.py [GROUP ...]      (a Python that has pyspark 4.3)
 
 A line of a .sql file is a list of expressions, which become one SELECT, or `error: expression`, which
-must fail, or `any: expression`, which does what it does in Spark. Lines that start with `--` are comments. Values are written as the shell of this project prints them.
+must fail, or `any: expression`, which does what it does in Spark. Lines that start with `later: ` are left out: the answer
+here is another one, or was when it was last compared. Lines that start with `--` are comments. Values are written as the shell of this project prints them.
 """
 
 import datetime
@@ -141,7 +142,7 @@ def group(spark, path):
     out = [f"# From testdata/functions/{path.name} by testdata/functions.py, with Spark 4.3's answers", ""]
     out += ["control resultmode valuewise", ""]
     for line in path.read_text().splitlines():
-        if not line.strip() or line.startswith("--"):
+        if not line.strip() or line.startswith(("--", "later: ")):
             continue
         if line.startswith("error: "):
             expression = line[len("error: "):]

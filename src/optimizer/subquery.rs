@@ -48,9 +48,9 @@ type DataFusionResult<T> = datafusion_common::Result<T>;
 
 /// Rewrites every IN and NOT IN that the borrowed decorrelation would get wrong or leave.
 pub fn null_aware_in(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let (names, hidden) = (AliasGenerator::new(), AliasGenerator::new());
+    let names = AliasGenerator::new();
     let plan = plan.transform_up_with_subqueries(always_there)?.data;
-    let plan = plan.transform_up_with_subqueries(|node| names::unique(node, &hidden))?.data;
+    let plan = plan.transform_up_with_subqueries(names::unique)?.data;
     // What stands in ON becomes a filter first.
     let plan = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Join(join) => projected::on_clause(join),

@@ -290,8 +290,8 @@ fn temporal(expr: RawBinaryExpr, left: &DataType, right: &DataType) -> Result<Pl
             let days = days(&expr.left).unwrap_or_default();
             (expr.right, interval(days))
         }
-        (l, r) if is_instant(l) && is_interval(r) => (expr.left, expr.right),
-        (l, r) if is_interval(l) && is_instant(r) && plus => (expr.right, expr.left),
+        (l, r) if is_instant(l) && is_interval(r) => (moved_by(expr.left, l, &expr.right), expr.right),
+        (l, r) if is_interval(l) && is_instant(r) && plus => (moved_by(expr.right, r, &expr.left), expr.left),
         (l, r) if is_interval(l) && is_interval(r) => (expr.left, expr.right),
         (DataType::Date32, r) if r.is_integer() => {
             let function = if plus { "date_add" } else { "date_sub" };
@@ -300,4 +300,16 @@ fn temporal(expr: RawBinaryExpr, left: &DataType, right: &DataType) -> Result<Pl
         _ => return not_impl_err!("{left} {op} {right} is not supported"),
     };
     Ok(PlannerResult::Planned(Expr::BinaryExpr(BinaryExpr::new(Box::new(left_expr), op, Box::new(right_expr)))))
+}
+
+/// What an interval is added to: hours make a point in time of a date.
+fn moved_by(instant: Expr, data_type: &DataType, interval: &Expr) -> Expr {
+    match interval {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _)
+            if *data_type == DataType::Date32 && interval.nanoseconds != 0 =>
+        {
+            cast(instant, DataType::Timestamp(TimeUnit::Microsecond, None))
+        }
+        _ => instant,
+    }
 }

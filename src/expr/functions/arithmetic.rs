@@ -182,7 +182,7 @@ fn as_decimal(data_type: &DataType) -> DataType {
 /// `1 - decimal(15, 2)` is a decimal(16, 2). None: not an integer.
 pub fn decimal_literal(value: &ScalarValue) -> Option<ScalarValue> {
     let integer = match value {
-        ScalarValue::Int8(Some(value)) => i64::from(*value),
+        // TINYINT is left to its type, as in Spark.
         ScalarValue::Int16(Some(value)) => i64::from(*value),
         ScalarValue::Int32(Some(value)) => i64::from(*value),
         ScalarValue::Int64(Some(value)) => *value,

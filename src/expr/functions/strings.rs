@@ -211,6 +211,10 @@ fn position(name: &'static str, part_first: bool, aliases: &[&str]) -> Arc<Scala
             if from < 1 {
                 return 0;
             }
+            // Nothing is found at the beginning, wherever the search begins.
+            if part.is_empty() {
+                return 1;
+            }
             let skipped = characters(value, 0, from - 1).len();
             match value[skipped..].find(part) {
                 Some(at) => value[..skipped + at].chars().count() as i32 + 1,

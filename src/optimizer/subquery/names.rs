@@ -9,10 +9,10 @@
 //!   SELECT 1 AS c EXCEPT SELECT 2 AS d EXCEPT SELECT 3 AS c             c  and  right.c
 //! ```
 //!
-//! What nobody sees is therefore given a name that nothing else has.
+//! What nobody sees is therefore given a name that nothing else has. It is the same name everywhere, so that
+//! equal parts of a plan stay equal.
 
 use super::DataFusionResult;
-use datafusion_common::alias::AliasGenerator;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, NullEquality};
 use datafusion_expr::logical_plan::{Filter, Join, Projection};
@@ -20,16 +20,16 @@ use datafusion_expr::{Expr, JoinType, LogicalPlan};
 use std::sync::Arc;
 
 /// A node in which no hidden name can meet another.
-pub(super) fn unique(node: LogicalPlan, names: &AliasGenerator) -> DataFusionResult<Transformed<LogicalPlan>> {
+pub(super) fn unique(node: LogicalPlan) -> DataFusionResult<Transformed<LogicalPlan>> {
     match node {
-        LogicalPlan::Join(join) => set_operation(join, names),
-        LogicalPlan::Filter(filter) if super::has_in(&filter.predicate) => in_subqueries(filter, names),
+        LogicalPlan::Join(join) => set_operation(join),
+        LogicalPlan::Filter(filter) if super::has_in(&filter.predicate) => in_subqueries(filter),
         node => Ok(Transformed::no(node)),
     }
 }
 
 /// The right side of INTERSECT or EXCEPT under names of its own, where it shares some with the left.
-fn set_operation(mut join: Join, names: &AliasGenerator) -> DataFusionResult<Transformed<LogicalPlan>> {
+fn set_operation(mut join: Join) -> DataFusionResult<Transformed<LogicalPlan>> {
     let is_set_operation = matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti)
         && join.null_equality == NullEquality::NullEqualsNull
         && join.filter.is_none();
@@ -38,7 +38,7 @@ fn set_operation(mut join: Join, names: &AliasGenerator) -> DataFusionResult<Tra
     if !is_set_operation || !columns.iter().any(shared) || !join.on.iter().all(|(_, right)| matches!(right, Expr::Column(_))) {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
-    let hidden: Vec<Column> = columns.iter().map(|_| Column::from_name(names.next("__set"))).collect();
+    let hidden: Vec<Column> = (0..columns.len()).map(|at| Column::from_name(format!("__set_{at}"))).collect();
     for (_, right) in &mut join.on {
         if let Expr::Column(column) = right
             && let Some(at) = columns.iter().position(|known| known == column)
@@ -54,14 +54,14 @@ fn set_operation(mut join: Join, names: &AliasGenerator) -> DataFusionResult<Tra
 }
 
 /// A filter whose IN subqueries have columns of other names than those of its rows that have no table's name.
-fn in_subqueries(filter: Filter, names: &AliasGenerator) -> DataFusionResult<Transformed<LogicalPlan>> {
+fn in_subqueries(filter: Filter) -> DataFusionResult<Transformed<LogicalPlan>> {
     let schema = filter.input.schema().clone();
     let meets = |column: &Column| schema.iter().any(|(table, field)| table.is_none() && *field.name() == column.name);
     let predicate = filter.predicate.transform_up(|expr| match expr {
         Expr::InSubquery(mut part) => {
             let column = part.subquery.subquery.schema().columns().into_iter().next();
             let Some(column) = column.filter(meets) else { return Ok(Transformed::no(Expr::InSubquery(part))) };
-            let hidden = Expr::Column(column).alias(names.next("__in"));
+            let hidden = Expr::Column(column).alias("__in");
             let renamed = Projection::try_new(vec![hidden], part.subquery.subquery)?;
             part.subquery.subquery = Arc::new(LogicalPlan::Projection(renamed));
             Ok(Transformed::yes(Expr::InSubquery(part)))
