@@ -33,10 +33,10 @@ const AMPLIFICATION_MAX: f64 = 1.2;
 /// Setting up one part, ns: pipelines and tables of a hash join. Measured with parts of 20 rows.
 const PART_NS: f64 = 27_000.0;
 /// Reading and checking the bucket columns, ns a row, when it was not done before: decoding a column and
-/// hashing it. Computed from the next and 3 ns for decoding a value.
+/// hashing it. Guessed: the next, and the 3 ns measured for decoding a value.
 const CHECK_NS: f64 = 7.0;
-/// Hashing the bucket columns of a row that is read anyway, ns. Measured: Murmur3 of one integer, and its
-/// remainder.
+/// Hashing the bucket columns of a row that is read anyway, ns. Guessed: Murmur3 of one integer, and its
+/// remainder; `benches/layout/constants.py` cannot tell it from what a process costs to start.
 const HASH_NS: f64 = 4.0;
 /// Reading a byte of columns once more where a row group straddles a cut, ns. Measured: 3 to 5 ns a value.
 const READ_NS_BYTE: f64 = 0.5;

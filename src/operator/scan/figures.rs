@@ -14,15 +14,18 @@ pub(super) fn lines(table: &FileTable, conditions: &[Arc<Condition>], projection
     let time = |counter: &Counter| Unit::Nanoseconds.show(counter.get());
     let values = counters.values_decoded.get();
     let codes = (values > 0).then(|| format!(", {:.0}% as codes", 100.0 * counters.as_codes.get() as f64 / values as f64));
+    let shared = counters.row_groups_handed_over.get();
+    let shared = (shared > 0).then(|| format!(", {} row groups handed over to idle workers", Unit::Count.show(shared)));
     vec![
         format!(
-            "read: files {} of {}, row groups {} of {}, pages {} (passed over {})",
+            "read: files {} of {}, row groups {} of {}, pages {} (passed over {}){}",
             count(&counters.files),
             Unit::Count.show(wanted.files),
             count(&counters.row_groups),
             Unit::Count.show(wanted.row_groups),
             count(&counters.pages_read),
             count(&counters.pages_skipped),
+            shared.unwrap_or_default(),
         ),
         format!(
             "bytes: {} of {} read, {} decompressed; values: {} of {} decoded{}",

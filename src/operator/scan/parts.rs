@@ -244,6 +244,7 @@ impl Cursor for PartCursor {
             if at % 2 == 0 { given.push(piece) } else { kept.push(piece) }
         }
         self.pieces = kept;
+        self.scan.counters.row_groups_handed_over.add(given.len() as u64);
         let Self { scan, opened, column, low, high, sorting, .. } = self;
         let (scan, opened, low, high) = (scan.clone(), opened.clone(), low.clone(), high.clone());
         let sorting = sorting.clone();

@@ -41,6 +41,8 @@ pub(super) struct Counters {
     pub(super) files: Counter,
     pub(super) row_groups: Counter,
     pub(super) row_groups_skipped: Counter,
+    /// Of parts, to idle workers.
+    pub(super) row_groups_handed_over: Counter,
     pub(super) pages_read: Counter,
     pub(super) pages_skipped: Counter,
     pub(super) bytes_read: Counter,
@@ -69,6 +71,7 @@ impl Counters {
             files: metrics.counter("files", Of::Count),
             row_groups: metrics.counter("row groups", Of::Count),
             row_groups_skipped: metrics.counter("row groups skipped", Of::Count),
+            row_groups_handed_over: metrics.counter("row groups handed over", Of::Count),
             pages_read: metrics.counter("pages read", Of::Count),
             pages_skipped: metrics.counter("pages skipped", Of::Count),
             bytes_read: metrics.counter("bytes read", Of::Bytes),
