@@ -160,8 +160,9 @@ impl std::fmt::Debug for Segment {
 impl Segment {
     /// A cursor over the rows; the last of `readers` takes them out.
     fn open(&self, readers: usize) -> Result<Box<dyn Cursor>> {
-        let last = self.read.fetch_add(1, Ordering::Relaxed) + 1 >= readers;
+        // Counted under the lock: the last to be counted must be the last to come in.
         let mut rows = self.rows.lock();
+        let last = self.read.fetch_add(1, Ordering::Relaxed) + 1 >= readers;
         let cursor: Box<dyn Cursor> = match &*rows {
             Rows::Memory(chunks, _) => Box::new(Chunks(chunks.clone().into_iter())),
             Rows::File(run) => Box::new(FromFile { reader: run.read()?, _run: run.clone() }),
