@@ -20,8 +20,8 @@
 use skep::arrow::util::display::array_value_to_string;
 use skep::{Engine, OutcomeKind, Session};
 
-/// Queries of a run that nobody asked more of. Guessed: half a minute of a debug build.
-const QUERIES: u64 = 150;
+/// Queries of a run that nobody asked more of: a quarter of a minute of a debug build.
+const QUERIES: u64 = 75;
 
 /// Settings that must not change an answer.
 const SETTINGS: &[(&str, &str)] = &[

@@ -82,6 +82,15 @@ fn run(settings: &'static [(&'static str, &'static str)]) {
     if !matches!(settings, [] | [("skep.execution.chunk_rows", "1")]) {
         files.retain(|file| file.parent().is_none_or(|folder| !folder.ends_with("functions")));
     }
+    // A setting about joins says nothing to a script without one.
+    if settings.iter().any(|(name, _)| name.starts_with("skep.join.") || name.starts_with("skep.optimizer.")) {
+        let words = ["JOIN", "EXISTS", "IN (SELECT", "INTERSECT", "EXCEPT", "(SELECT"];
+        let joins = |file: &PathBuf| {
+            let script = std::fs::read_to_string(file).unwrap().to_uppercase();
+            words.iter().any(|word| script.contains(word))
+        };
+        files.retain(joins);
+    }
     // A script that sets a strategy itself says the same whatever the session begins with.
     if settings.iter().any(|(name, _)| *name == "skep.join.strategy") {
         let own = |file: &PathBuf| std::fs::read_to_string(file).unwrap().contains("\nSET skep.join.strategy = ");

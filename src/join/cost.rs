@@ -61,8 +61,11 @@ impl Size {
 }
 
 /// A hash join that builds `build` and streams `probe`: what the build side costs, and the probe side.
-pub(super) fn hash_sides(build: Size, probe: Size, request: &JoinRequest) -> (f64, f64) {
-    let touched = build.rows * TABLE_BYTES_ROW;
+///
+/// Where both sides come in key order (`ordered`), a lookup finds what the one before it brought into
+/// the nearest cache, however large the table: a merge of such parts takes 46 ns a row, this 30.
+pub(super) fn hash_sides(build: Size, probe: Size, request: &JoinRequest, ordered: bool) -> (f64, f64) {
+    let touched = if ordered { 0.0 } else { build.rows * TABLE_BYTES_ROW };
     let level = [L2_BYTES, L3_BYTES].iter().filter(|bytes| touched >= **bytes).count();
     let (insert, lookup) = if has_integer_key(request) { INTEGER_NS[level] } else { HASHED_NS[level] };
     // The share of both sides that does not fit goes to disk and comes back.
@@ -75,7 +78,7 @@ pub(super) fn hash_sides(build: Size, probe: Size, request: &JoinRequest) -> (f6
 
 /// The same, both sides together.
 pub(super) fn hash(build: Size, probe: Size, request: &JoinRequest) -> f64 {
-    let (build, probe) = hash_sides(build, probe, request);
+    let (build, probe) = hash_sides(build, probe, request, false);
     build + probe
 }
 

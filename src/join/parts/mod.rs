@@ -276,7 +276,7 @@ pub(super) fn verdict(strategy: Strategy, request: &JoinRequest, build: Size, pr
             (rows * cost::MERGE_NS + sort) * uneven
         }
         _ => {
-            let (build, probe) = cost::hash_sides(share(build), share(probe), request);
+            let (build, probe) = cost::hash_sides(share(build), share(probe), request, plan.sorted);
             (build * uneven + probe) * parts
         }
     };
